@@ -1,0 +1,451 @@
+"""What every carrier adapter promises, in types.
+
+Promises: outcomes are closed sets, nothing here does I/O, and nothing here holds a readable secret except inside `Secret`.
+Calls to a carrier never raise for anything the carrier does; they return one of the types below.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NewType, Protocol
+from uuid import UUID
+
+import msgspec
+
+from kereru.kernel.secrets import Secret
+
+CarrierKind = NewType("CarrierKind", str)
+
+RESTCOMM = CarrierKind("restcomm")
+INTELIQUENT = CarrierKind("inteliquent")
+
+Credentials = Mapping[str, "Secret | str"]
+"""Field name -> value; a `Secret` for the fields that the adapter declares secret, plain text for the others."""
+
+
+class ReceiptState(StrEnum):
+    """Where one part stands at the carrier (carriers.md §0.3)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Whether the carrier says nothing more after this state, as far as it documents."""
+        return self not in (ReceiptState.QUEUED, ReceiptState.SENDING, ReceiptState.SENT)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialField:
+    """One field of the platform form (R120 to R122)."""
+
+    name: str
+    label: str
+    secret: bool
+    required: bool
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a carrier can do, visible to people and held by the conformance suite.
+
+    `max_utf8_bytes` bounds a text where the carrier cuts longer ones; a platform with `takes_long_texts` is bound by
+    `max_characters` only. `look_up_window_s` is how far around the hand-over `look_up` searches.
+    """
+
+    max_characters: int
+    max_utf8_bytes: int | None
+    mms: bool
+    media_types: frozenset[str]
+    media_max_items: int
+    media_max_bytes: int
+    receipts: Literal["callback", "webhook"]
+    webhook_proof: frozenset[Literal["path_token", "account_id", "static_header", "token_hash"]]
+    look_up: frozenset[Literal["by_id", "by_list"]]
+    look_up_window_s: int
+    rate_per_second: float
+    can_enable_messaging: bool
+    has_receipt_setting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformOptions:
+    """Switches of one platform that change what goes over the wire."""
+
+    takes_long_texts: bool = False
+    mms_by_form: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAccess:
+    """All that an outgoing call needs to know of a platform; `endpoints` overrides the adapter's default base URLs."""
+
+    provider_id: int
+    platform_id: int
+    carrier: CarrierKind
+    credentials: Credentials
+    endpoints: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: PlatformOptions = PlatformOptions()
+
+
+# --- The masked record of one exchange -------------------------------------------------------------------------------------------
+
+EXCHANGE_BODY_BYTES_MAX = 16 * 1024
+"""Longer bodies are cut in the log; the whole answer was still judged."""
+
+
+class Exchange(msgspec.Struct, frozen=True, tag="exchange"):
+    """One request and its answer with every secret masked; kept 14 days. Bodies are bytes, since carriers may send anything."""
+
+    direction: Literal["in", "out"]
+    at: datetime
+    duration_ms: int
+    request_head: str
+    request_body: bytes
+    answer_head: str
+    answer_body: bytes
+    note: str = ""
+
+
+# --- What comes in ---------------------------------------------------------------------------------------------------------------
+
+
+class MediaReference(msgspec.Struct, frozen=True):
+    """Where an inbound file lies at the carrier; `with_credentials` when it must be fetched with the account's own credentials."""
+
+    url: str
+    content_type: str | None = None
+    with_credentials: bool = False
+
+
+class InboundText(msgspec.Struct, frozen=True, tag="text"):
+    """A text from outside.
+
+    `to` is E.164 where the carrier's form allows it; `remote` is E.164, a short code or an alphanumeric sender, and only the first
+    lets a person answer (`reply_possible`). `carrier_id` is empty when the carrier sent none: such texts are never deduplicated.
+    `group` holds the other parties of a group text; where it is not empty, a `to` that is not ours belongs to somebody else and is
+    no cause for an alert. `raw_flags` name what was odd about the wire form, for example `invalid_utf8` or `nul`.
+    """
+
+    provider_id: int
+    platform_id: int
+    carrier_id: str
+    to: str
+    remote: str
+    text: str
+    to_raw: str
+    remote_raw: str
+    reply_possible: bool = True
+    raw_flags: tuple[str, ...] = ()
+    media: tuple[MediaReference, ...] = ()
+    group: tuple[str, ...] = ()
+    carrier_at: datetime | None = None
+
+
+class ReceiptReport(msgspec.Struct, frozen=True, tag="receipt"):
+    """What the carrier says became of one part. `part_reference` is our own part id where the callback's path carries it."""
+
+    provider_id: int
+    platform_id: int
+    carrier_id: str
+    part_reference: int | None
+    state: ReceiptState
+    carrier_state: str
+    error_code: str | None = None
+    error_reason: str = ""
+    raw_flags: tuple[str, ...] = ()
+
+
+class Unrecognised(msgspec.Struct, frozen=True, tag="unrecognised"):
+    """Something authenticated that we could not read; kept raw for replay after a fix (G5). `raw` holds no secret."""
+
+    provider_id: int
+    platform_id: int
+    reason: str
+    raw: bytes
+
+
+Arrival = InboundText | ReceiptReport | Unrecognised
+
+
+class ArrivalBatch(msgspec.Struct, frozen=True):
+    """What one webhook request brought. `request_id` is ours and unique, so that a replay of the intake log cannot double."""
+
+    request_id: UUID
+    provider_id: int
+    platform_id: int
+    carrier: str
+    received_at: datetime
+    items: tuple[Arrival, ...]
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A webhook as it arrived: `path_tail` is what follows the token, header names are lower case, `body` is untouched."""
+
+    provider_id: int
+    platform_id: int
+    method: str
+    path_tail: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """One secret the carrier may prove itself with. `number` (E.164) is None where it serves the whole platform."""
+
+    value: Secret
+    kind: Literal["static_header", "token_hash"] = "static_header"
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookProof:
+    """What a platform's webhooks must match: the carrier's account id where webhooks name it, and every secret now in force.
+
+    Two secrets stand side by side while one is being rotated (bad input 67).
+    """
+
+    account_id: str | None = None
+    secrets: tuple[WebhookSecret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResult:
+    """Whether a webhook is the carrier's, and by which way; `number` when the matching secret belongs to one number only."""
+
+    genuine: bool
+    how: str
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What the carrier expects to hear."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+# --- What goes out ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundPart:
+    """One part to hand over. Numbers are E.164; `status_callback_url` carries the part's id where the carrier reports per message."""
+
+    part_id: int
+    from_: str
+    to: str
+    text: str
+    media_urls: tuple[str, ...] = ()
+    status_callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The carrier has it under `carrier_id`. `carrier_text` is set when the carrier kept a shorter text than we gave."""
+
+    carrier_id: str
+    carrier_text: str | None
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The carrier surely did not take it and will not: `reason` is for people, `code` is ours and stable."""
+
+    code: str
+    reason: str
+    carrier_code: str | None
+    opted_out: bool
+    account_problem: bool
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The carrier surely did not take it now; it may be tried again. `retry_after_s` is already clamped to 1 s .. 15 min."""
+
+    retry_after_s: int | None
+    code: str
+    reason: str
+    account_problem: bool
+    exchange: Exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can tell whether the carrier took it: settled by a receipt, a look-up or a person, never sent again by a machine."""
+
+    code: str
+    reason: str
+    exchange: Exchange
+
+
+Outcome = Accepted | Refused | Deferred | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a provisioning call did not do its work: `account_problem` asks a person to look at the platform, `temporary` to wait."""
+
+    code: str
+    reason: str
+    carrier_code: str | None = None
+    account_problem: bool = False
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A provisioning call did its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsGood:
+    """The credentials work. `account_id` is the carrier's own name for the account, as its webhooks spell it."""
+
+    account_id: str | None
+    receipts_on: bool | None
+    note: str = ""
+
+
+CredentialsVerdict = CredentialsGood | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFound:
+    """What the carrier knows of a number; `carrier_ref` is handed back to `set_webhook`."""
+
+    status: Literal["ready", "without_messaging", "absent", "problem"]
+    carrier_ref: str | None = None
+    mms: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSet:
+    """The number's inbound hook points at us; keep `carrier_ref` for removing it."""
+
+    carrier_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptSetting:
+    """Whether the account sends delivery receipts at all."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """What we know of a part whose fate is unknown.
+
+    `known_carrier_ids` are ids that already belong to other parts; `others_nearby` counts our other parts between the same two
+    numbers within the adapter's `look_up_window_s`: a carrier whose records carry no id cannot tell them apart.
+    """
+
+    from_: str
+    to: str
+    text: str
+    handed_over_at: datetime
+    carrier_id: str | None = None
+    known_carrier_ids: frozenset[str] = frozenset()
+    others_nearby: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """What the carrier's records say: exactly one candidate, none, several (still unknown), or no answer.
+
+    `carrier_id` is None with `one` where the carrier's records carry no id.
+    """
+
+    found: Literal["one", "none", "several", "unavailable"]
+    carrier_id: str | None = None
+    state: ReceiptState | None = None
+    carrier_state: str = ""
+    error_code: str | None = None
+    error_reason: str = ""
+
+
+class CarrierAdapter(Protocol):
+    """One carrier. Methods that call the carrier never raise for what the carrier does and hold no state between calls."""
+
+    kind: CarrierKind
+    title: str
+    credential_fields: tuple[CredentialField, ...]
+    endpoints: Mapping[str, str]
+    capabilities: Capabilities
+
+    def authenticate(self, request: WebhookRequest, proof: WebhookProof) -> AuthResult:
+        """Say whether the webhook is the carrier's; constant-time over every secret."""
+        ...
+
+    def parse(self, request: WebhookRequest) -> tuple[Arrival, ...]:
+        """Read a webhook; what cannot be read comes back as `Unrecognised`, never as an exception."""
+        ...
+
+    def acknowledge(self) -> WebhookAnswer:
+        """The answer that tells the carrier we have it."""
+        ...
+
+    def inbound_path(self) -> str:
+        """The path after the platform's token that inbound texts are sent to."""
+        ...
+
+    def status_path(self, part_id: int) -> str | None:
+        """The path after the token for one part's receipts; None where receipts share the inbound path."""
+        ...
+
+    async def send_part(self, access: PlatformAccess, part: OutboundPart) -> Outcome:
+        """Hand one part over, once."""
+        ...
+
+    async def verify_credentials(self, access: PlatformAccess) -> CredentialsVerdict:
+        """Ask the carrier whether every given credential works."""
+        ...
+
+    async def find_number(self, access: PlatformAccess, e164: str) -> NumberFound:
+        """Say whether the number is on the account and can text."""
+        ...
+
+    async def enable_messaging(self, access: PlatformAccess, e164: str, *, mms: bool) -> Done | Problem:
+        """Switch texting on for a number the account owns, where the carrier offers that."""
+        ...
+
+    async def set_webhook(
+        self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None
+    ) -> WebhookSet | Problem:
+        """Point the number's inbound texts at `url`, replacing what stood there; `secret` is used where the carrier can carry one."""
+        ...
+
+    async def remove_webhook(self, access: PlatformAccess, e164: str, carrier_ref: str | None) -> Done | Problem:
+        """Take our hook off the number; the number itself stays on the account. Removing what is not there is done."""
+        ...
+
+    async def look_up(self, access: PlatformAccess, facts: PartFacts) -> LookUp:
+        """Ask the carrier's records about a part whose fate is unknown."""
+        ...
+
+    async def receipts_on(self, access: PlatformAccess) -> ReceiptSetting | Problem | None:
+        """Whether the account sends receipts; None where the carrier has no such setting."""
+        ...
+
+    async def turn_receipts_on(self, access: PlatformAccess) -> Done | Problem:
+        """Switch receipts on for the whole account; a person has agreed."""
+        ...
