@@ -1,0 +1,146 @@
+"""Pools and transactions. The scope is set in the same string as BEGIN; COMMIT is never cancelled; NOTIFY follows in one autocommitted statement.
+
+A COMMIT that is cancelled half-way leaves a row that others see and the caller believes lost (reliability.md §2 e), so cancellation waits for it.
+A lost notification costs latency, never a change: readers hold cursors.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, LiteralString, cast
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from kereru.kernel.db.transaction import Row, Transaction
+from kereru.kernel.errors import Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderScope:
+    """One provider's rows, and no others (row-level security)."""
+
+    provider_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationScope:
+    """No tenant: only functions listed for the role, and tables without a tenant."""
+
+
+INSTALLATION: Final = InstallationScope()
+Scope = ProviderScope | InstallationScope
+
+APPLICATION_ROLES: Final = ("kereru_app", "kereru_ingest", "kereru_service", "kereru_support", "kereru_owner")
+
+
+class Database:
+    """Connections to one database as one role."""
+
+    def __init__(self, url: str, role: str, *, size: int = 6, wait_s: float = 5.0) -> None:
+        if role not in APPLICATION_ROLES:
+            message = f"{role} is not one of Kererū's database roles"
+            raise ValueError(message)
+        self.url = url
+        self.role = role
+        self._wait_s = wait_s
+        self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=wait_s,
+            kwargs={"autocommit": True, "row_factory": namedtuple_row, "prepare_threshold": 3, "application_name": role, **_as_role(url, role)},
+        )
+
+    async def open(self) -> None:
+        """Connect. Raises Unavailable when the database does not answer in time."""
+        try:
+            await self._pool.open(wait=True, timeout=self._wait_s)
+        except PoolTimeout as error:
+            raise Unavailable from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def __aenter__(self) -> "Database":
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def transaction(self, scope: Scope, *, lock_timeout_ms: int | None = None) -> AsyncIterator[Transaction]:
+        """A transaction in `scope`: committed when the block ends well, rolled back when it raises. Raises Unavailable without a connection."""
+        begin = "BEGIN"
+        if isinstance(scope, ProviderScope):
+            begin += f"; SET LOCAL app.provider = '{int(scope.provider_id)}'"
+        if lock_timeout_ms is not None:
+            begin += f"; SET LOCAL lock_timeout = {int(lock_timeout_ms)}"
+        try:
+            connection = await self._pool.getconn(timeout=self._wait_s)
+        except PoolTimeout as error:
+            raise Unavailable from error
+        try:
+            await connection.execute(cast("LiteralString", begin))
+            transaction = Transaction(connection)
+            try:
+                yield transaction
+            except BaseException:
+                await _finish(_roll_back(connection))
+                raise
+            await _finish(_commit(connection, transaction))
+        finally:
+            await _finish(self._pool.putconn(connection))
+
+    async def autocommit(self, sql: str, params: dict[str, object] | None = None) -> list[Row]:
+        """One statement on its own, outside any scope: notifications, health."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(cast("LiteralString", sql), params)
+            return await cursor.fetchall() if cursor.description else []
+
+
+def _as_role(url: str, role: str) -> dict[str, str]:
+    # A URL that names a user keeps it: production may give each role its own login. Otherwise the role itself signs in (peer).
+    return {} if psycopg.conninfo.conninfo_to_dict(url).get("user") else {"user": role}
+
+
+async def _commit(connection: AsyncConnection[Row], transaction: Transaction) -> None:
+    await connection.execute("COMMIT")
+    notes = transaction.pending_notes()
+    if notes:
+        await connection.execute(
+            "SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS note(channel, payload)",
+            {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]},
+        )
+
+
+async def _roll_back(connection: AsyncConnection[Row]) -> None:
+    if not connection.closed:
+        try:
+            await connection.execute("ROLLBACK")
+        except psycopg.OperationalError:
+            await connection.close()
+
+
+async def _finish(work: object) -> None:
+    """Let `work` end even if the caller is cancelled, then pass the cancellation on."""
+    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:  # noqa: BLE001 - the task holds it; result() below raises it once
+            break
+    task.result()
+    if cancelled is not None:
+        raise cancelled

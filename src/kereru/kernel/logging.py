@@ -1,0 +1,62 @@
+"""Structured logs: one JSON object a line on standard error, redacted by key and by type (G33: no bodies, no secrets, numbers masked)."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, cast
+
+import structlog
+
+from kereru.kernel.secrets import MASK, Secret
+
+_SECRET_KEY = re.compile(r"password|secret|token|api_?key|authorization|cookie|credential|private", re.IGNORECASE)
+_BODY_KEY = re.compile(r"^(text|body|html|message_text)$", re.IGNORECASE)
+_NUMBER = re.compile(r"\+\d{7,15}\b")
+
+
+def mask_number(number: str) -> str:
+    """A phone number with all but its first three and last two digits hidden."""
+    return number[:4] + "…" + number[-2:] if len(number) > 7 else number
+
+
+def redact(value: object) -> object:
+    """`value` without what logs must not hold."""
+    if isinstance(value, Secret):
+        return MASK
+    if isinstance(value, str):
+        return _NUMBER.sub(lambda match: mask_number(match.group()), value)
+    if isinstance(value, dict):
+        entries = cast("dict[str, object]", value)
+        return {key: MASK if _SECRET_KEY.search(str(key)) or _BODY_KEY.match(str(key)) else redact(item) for key, item in entries.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in cast("list[object]", value)]
+    return value
+
+
+def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return cast("MutableMapping[str, Any]", redact(dict(event)))
+
+
+def configure(level: str = "info", *, process: str = "", stream: Any = None) -> None:
+    """Set logging up for this process. `process` names it in every line."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.format_exc_info,
+            _redact_event,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    if process:
+        structlog.contextvars.bind_contextvars(process=process)
+
+
+def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger whose lines carry `name` as their source."""
+    return structlog.get_logger(source=name)

@@ -1,0 +1,92 @@
+"""Settings: one typed class, each field documented, read from the environment (`KERERU_…`) and checked at start."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "KERERU_"
+
+
+class SettingsProblem(Exception):
+    """A setting cannot be understood; the message names it and says what is expected."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an operator can set. Secrets come from files or the environment, never from the command line."""
+
+    home: Annotated[str, Meta(description="Folder for the embedded database, the key file and stored files.")] = ".kereru"
+    host: Annotated[str, Meta(description="Address the web processes listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port the web processes listen on; 0 takes a free one.", ge=0, le=65535)] = 8080
+    public_url: Annotated[str, Meta(description="Address under which people and carriers reach this installation; empty: http://localhost:PORT.")] = ""
+    insecure_http: Annotated[bool, Meta(description="Serve plain http on addresses other than loopback; push and offline use are then off.")] = False
+    web_processes: Annotated[int, Meta(description="How many web processes share the listening socket.", ge=1, le=64)] = 1
+    database_url: Annotated[str, Meta(description="PostgreSQL to use, version 17 or newer; empty: the embedded one in `home`.")] = ""
+    direct_database_url: Annotated[str, Meta(description="The same database past any pooler, for LISTEN; empty: database_url.")] = ""
+    postgres_binaries: Annotated[str, Meta(description="Folder of PostgreSQL's programs for the embedded engine; empty: looked up.")] = ""
+    postgres_user: Annotated[str, Meta(description="System user the embedded engine runs as when started by root; empty: looked up.")] = ""
+    pool_size: Annotated[int, Meta(description="Database connections per process.", ge=2, le=200)] = 6
+    key_file: Annotated[str, Meta(description="File with the master key that seals secrets; empty: HOME/master.key.")] = ""
+    smtp_host: Annotated[str, Meta(description="Mail server for alerts.")] = "localhost"
+    smtp_port: Annotated[int, Meta(description="Port of the mail server.", ge=1, le=65535)] = 25
+    smtp_user: Annotated[str, Meta(description="User name at the mail server; empty: none.")] = ""
+    smtp_password: Annotated[str, Meta(description="Password at the mail server.")] = ""
+    smtp_starttls: Annotated[bool, Meta(description="Require TLS at the mail server (STARTTLS).")] = False
+    mail_from: Annotated[str, Meta(description="Sender of our mails.")] = "Kererū <kereru@localhost>"
+    allow_private_hosts: Annotated[
+        tuple[str, ...], Meta(description="host:port pairs on private addresses that may be called; only the demo and tests set it.")
+    ] = ()
+    ca_bundle: Annotated[str, Meta(description="File of certificate authorities for outgoing connections; empty: the system's.")] = ""
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
+    session_idle_s: Annotated[int, Meta(description="A sign-in ends after this many seconds without use.", ge=60)] = 14 * 86400
+    session_max_s: Annotated[int, Meta(description="A sign-in ends after this many seconds in any case.", ge=60)] = 90 * 86400
+    queue_deadline_s: Annotated[int, Meta(description="A text that could not be handed over for this long becomes failed, reason not_sent.", ge=10)] = 600
+    lease_s: Annotated[float, Meta(description="How long a sender holds a platform without renewing it, in seconds.", ge=1)] = 15.0
+    carrier_timeout_s: Annotated[float, Meta(description="Deadline of one call to a carrier, in seconds.", ge=0.1)] = 15.0
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None, **overrides: object) -> "Settings":
+        """Settings from the environment, with `overrides` (the command line) on top. Raises SettingsProblem naming the field."""
+        environment = os.environ if environment is None else environment
+        values: dict[str, object] = {}
+        for field in msgspec.structs.fields(cls):
+            raw = environment.get(PREFIX + field.name.upper())
+            if raw is not None:
+                values[field.name] = raw.split(",") if field.name == "allow_private_hosts" else raw
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        unknown = sorted(name for name in environment if name.startswith(PREFIX) and name[len(PREFIX) :].lower() not in _names(cls))
+        if unknown:
+            message = f"{unknown[0]} is not a setting of this version; see docs/reference/settings.md for the list"
+            raise SettingsProblem(message)
+        try:
+            return msgspec.convert(values, cls, strict=False)
+        except msgspec.ValidationError as error:
+            message = f"a setting is not right: {error}"
+            raise SettingsProblem(message) from error
+
+    @property
+    def home_path(self) -> Path:
+        """`home`, absolute."""
+        return Path(self.home).expanduser().absolute()
+
+    @property
+    def key_path(self) -> Path:
+        """Where the master key lies."""
+        return Path(self.key_file) if self.key_file else self.home_path / "master.key"
+
+    @property
+    def base_url(self) -> str:
+        """The address people and carriers use, without a slash at the end."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach us over https, which decides cookie names and flags (design §9)."""
+        return self.base_url.startswith("https://")
+
+
+def _names(cls: type[Settings]) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(cls)}

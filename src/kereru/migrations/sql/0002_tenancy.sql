@@ -1,0 +1,165 @@
+-- tenancy: organisations, people, sign-in.
+
+CREATE TABLE provider (
+  provider_id bigint PRIMARY KEY,
+  name text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT app_now()
+);
+CREATE TABLE reseller (
+  provider_id bigint NOT NULL REFERENCES provider,
+  id bigint NOT NULL,
+  name text NOT NULL,
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, name)
+);
+-- "group" is a reserved word of SQL; the field's word stays in the API.
+CREATE TABLE user_group (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  reseller_id bigint NOT NULL,
+  name text NOT NULL,
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, reseller_id, name),
+  FOREIGN KEY (provider_id, reseller_id) REFERENCES reseller
+);
+
+-- One e-mail is one sign-in in the whole installation; found before a tenant is known, so it is no tenant table.
+CREATE TABLE sign_in_email (
+  email text PRIMARY KEY CHECK (email = lower(email)),
+  provider_id bigint NOT NULL,
+  sign_in_id bigint NOT NULL
+);
+CREATE TABLE sign_in (
+  provider_id bigint NOT NULL REFERENCES provider,
+  id bigint NOT NULL,
+  email text NOT NULL,
+  password_hash text NOT NULL,
+  totp_sealed bytea,
+  disabled_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, email)
+);
+CREATE TABLE portal_role (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  sign_in_id bigint NOT NULL,
+  name text NOT NULL,
+  level smallint NOT NULL CHECK (level IN (1, 2, 3)), -- 1 provider, 2 reseller, 3 group
+  organisation_id bigint NOT NULL,
+  send_technical boolean NOT NULL DEFAULT false,
+  send_alerts boolean NOT NULL DEFAULT false,
+  send_invoices boolean NOT NULL DEFAULT false,
+  send_licence_expiry boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, sign_in_id, level, organisation_id),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+
+-- A feed is an ordered, resumable list of changes for one audience (design §6).
+CREATE TABLE feed (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  kind smallint NOT NULL CHECK (kind IN (1, 2, 3)), -- 1 user, 2 queue, 3 organisation
+  head bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (provider_id, id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE end_user (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  group_id bigint NOT NULL,
+  sign_in_id bigint NOT NULL,
+  feed_id bigint NOT NULL,
+  name text NOT NULL,
+  external_id text NOT NULL DEFAULT '',
+  region text NOT NULL DEFAULT 'US' CHECK (region ~ '^[A-Z]{2}$'),
+  exclude_leading_zero boolean NOT NULL DEFAULT true,
+  language text NOT NULL DEFAULT 'en',
+  timezone text NOT NULL DEFAULT 'America/New_York',
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, sign_in_id),
+  FOREIGN KEY (provider_id, group_id) REFERENCES user_group,
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE,
+  FOREIGN KEY (provider_id, feed_id) REFERENCES feed
+);
+CREATE INDEX end_user_group ON end_user (provider_id, group_id);
+
+-- Tokens carry their provider, so the row is found inside its tenant; only hashes are stored.
+CREATE TABLE session (
+  provider_id bigint NOT NULL,
+  token_hash bytea NOT NULL,
+  sign_in_id bigint NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  seen_at timestamptz NOT NULL DEFAULT app_now(),
+  address text NOT NULL DEFAULT '',
+  agent text NOT NULL DEFAULT '',
+  PRIMARY KEY (provider_id, token_hash),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+CREATE INDEX session_sign_in ON session (provider_id, sign_in_id);
+CREATE TABLE api_key (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  token_hash bytea NOT NULL,
+  sign_in_id bigint NOT NULL,
+  name text NOT NULL,
+  hint text NOT NULL,
+  scopes text[] NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  used_at timestamptz,
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, token_hash),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+
+-- Tries at the door, by e-mail and by address; a leaky bucket in one row each, for the whole installation (threat: stuffing).
+CREATE UNLOGGED TABLE throttle (
+  subject text PRIMARY KEY,
+  level double precision NOT NULL,
+  at timestamptz NOT NULL
+);
+
+CREATE PROCEDURE guard_tenancy() LANGUAGE plpgsql AS $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['provider', 'reseller', 'user_group', 'sign_in', 'portal_role', 'feed', 'end_user', 'session', 'api_key'] LOOP
+    CALL guard_tenant_table(name::regclass);
+  END LOOP;
+END $$;
+CALL guard_tenancy();
+DROP PROCEDURE guard_tenancy();
+
+-- Before a tenant is known: whose e-mail is this?
+CREATE FUNCTION find_sign_in(wanted text) RETURNS TABLE (provider_id bigint, sign_in_id bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT e.provider_id, e.sign_in_id FROM sign_in_email e WHERE e.email = lower(wanted)
+$$;
+-- Takes an e-mail for a sign-in; false when somebody in the installation holds it already.
+CREATE FUNCTION take_email(wanted text, its_provider bigint, its_sign_in bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  INSERT INTO sign_in_email VALUES (lower(wanted), its_provider, its_sign_in) ON CONFLICT DO NOTHING;
+  RETURN FOUND;
+END $$;
+CREATE FUNCTION release_email(wanted text, its_provider bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM sign_in_email e WHERE e.email = lower(wanted) AND e.provider_id = its_provider
+$$;
+-- Adds one try to a leaky bucket and answers how many seconds to wait (0: go ahead). Refused tries do not fill it further.
+CREATE FUNCTION throttle_take(whom text, capacity double precision, leak_per_s double precision) RETURNS double precision
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  instant timestamptz := app_now();
+  filled double precision;
+BEGIN
+  INSERT INTO throttle VALUES (whom, 0, instant) ON CONFLICT DO NOTHING;
+  SELECT greatest(0, level - leak_per_s * extract(epoch FROM instant - at)) INTO filled FROM throttle WHERE subject = whom FOR UPDATE;
+  IF filled + 1 > capacity THEN
+    RETURN (filled + 1 - capacity) / leak_per_s;
+  END IF;
+  UPDATE throttle SET level = filled + 1, at = instant WHERE subject = whom;
+  RETURN 0;
+END $$;
+GRANT EXECUTE ON FUNCTION find_sign_in(text), take_email(text, bigint, bigint), release_email(text, bigint),
+  throttle_take(text, double precision, double precision) TO kereru_app;

@@ -1,0 +1,137 @@
+-- provisioning: platforms, numbers, assignments, licences, opt-in and its evidence.
+
+CREATE TABLE platform (
+  provider_id bigint NOT NULL REFERENCES provider,
+  id bigint NOT NULL,
+  carrier text NOT NULL,
+  name text NOT NULL,
+  credentials_sealed bytea NOT NULL,
+  endpoints jsonb NOT NULL DEFAULT '{}',
+  user_confirmation boolean NOT NULL DEFAULT true,  -- R128
+  user_can_block boolean NOT NULL DEFAULT true,     -- R129
+  mms boolean NOT NULL DEFAULT true,                -- R132
+  mail_on_postpone boolean NOT NULL DEFAULT true,   -- R120, Q1
+  takes_long_texts boolean NOT NULL DEFAULT false,  -- design §7
+  sends_per_second double precision NOT NULL DEFAULT 50 CHECK (sends_per_second > 0),
+  queue_deadline_s integer NOT NULL DEFAULT 600 CHECK (queue_deadline_s > 0),
+  -- Set when the carrier refuses the account (401, 403): nothing is sent until a person acts (design §6).
+  stopped_at timestamptz,
+  stopped_reason text,
+  ended_at timestamptz,
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, id)
+);
+-- The webhook's path names the platform before any tenant is known; only the token's hash is stored.
+CREATE TABLE ingress_token (
+  token_hash bytea PRIMARY KEY,
+  provider_id bigint NOT NULL,
+  platform_id bigint NOT NULL,
+  token_sealed bytea NOT NULL
+);
+CREATE INDEX ingress_token_platform ON ingress_token (provider_id, platform_id);
+
+CREATE TABLE number (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  platform_id bigint NOT NULL,
+  e164 text NOT NULL CHECK (e164 ~ '^\+[1-9][0-9]{6,14}$'),
+  carrier_ref text NOT NULL DEFAULT '',
+  hook_secret_sealed bytea,
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, platform_id, e164),
+  FOREIGN KEY (provider_id, platform_id) REFERENCES platform
+);
+CREATE TABLE assignment (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  number_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  friendly_name text NOT NULL DEFAULT '',
+  messaging_type smallint NOT NULL DEFAULT 1 CHECK (messaging_type IN (1, 2)), -- 1 SMS, 2 MMS & SMS
+  user_can_block boolean,
+  -- 1 requested, 2 checking, 3 registering, 4 enabled, 5 rejected, 6 failed (product.md 5.2)
+  state smallint NOT NULL CHECK (state BETWEEN 1 AND 6),
+  problem text NOT NULL DEFAULT '',
+  started_at timestamptz NOT NULL DEFAULT app_now(),
+  ended_at timestamptz,
+  PRIMARY KEY (provider_id, id),
+  FOREIGN KEY (provider_id, number_id) REFERENCES number,
+  FOREIGN KEY (provider_id, user_id) REFERENCES end_user
+);
+CREATE UNIQUE INDEX assignment_one_live ON assignment (provider_id, number_id) WHERE ended_at IS NULL; -- P71
+CREATE INDEX assignment_user ON assignment (provider_id, user_id);
+
+CREATE TABLE licence (
+  provider_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  product smallint NOT NULL CHECK (product IN (1, 2, 3, 4)), -- 1 desktop, 2 agent, 3 supervisor, 4 reception (R112)
+  starts_at timestamptz NOT NULL DEFAULT app_now(),
+  ends_at timestamptz,
+  PRIMARY KEY (provider_id, user_id),
+  FOREIGN KEY (provider_id, user_id) REFERENCES end_user ON DELETE CASCADE
+);
+
+-- The user's consent state for one assignment (R4 to R20); no row: not needed.
+CREATE TABLE opt_in (
+  provider_id bigint NOT NULL,
+  assignment_id bigint NOT NULL,
+  state smallint NOT NULL CHECK (state IN (1, 2, 3, 4)), -- 1 pending, 2 opted in, 3 opted out, 4 postponed
+  opted_in_at timestamptz,
+  opted_out_at timestamptz,
+  postponed_at timestamptz,
+  postpone_mailed boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (provider_id, assignment_id),
+  FOREIGN KEY (provider_id, assignment_id) REFERENCES assignment
+);
+-- Evidence: append-only, one row per answer or reset (R9, R11, R15, R20).
+CREATE TABLE opt_in_event (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  assignment_id bigint NOT NULL,
+  kind smallint NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)), -- 1 asked, 2 yes, 3 no, 4 cancel, 5 reset
+  actor text NOT NULL,
+  address text NOT NULL DEFAULT '',
+  agent text NOT NULL DEFAULT '',
+  at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, id),
+  FOREIGN KEY (provider_id, assignment_id) REFERENCES assignment
+);
+
+-- Which users have a live socket, and on which process; a "start" is the load of a window while there is none (design §7).
+CREATE UNLOGGED TABLE live_socket (
+  provider_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  process text NOT NULL,
+  sockets integer NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, user_id, process)
+);
+
+CALL guard_tenant_table('platform');
+CALL guard_tenant_table('number');
+CALL guard_tenant_table('assignment');
+CALL guard_tenant_table('licence');
+CALL guard_tenant_table('opt_in');
+CALL guard_tenant_table('opt_in_event', false);
+CALL guard_tenant_table('live_socket');
+
+-- What ingress must know of a platform, before a tenant is known.
+CREATE FUNCTION ingress_platform(wanted bytea) RETURNS TABLE (
+  provider_id bigint, platform_id bigint, carrier text, credentials_sealed bytea, hook_secrets_sealed bytea[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT p.provider_id, p.id, p.carrier, p.credentials_sealed,
+    ARRAY(SELECT n.hook_secret_sealed FROM number n
+          WHERE n.provider_id = p.provider_id AND n.platform_id = p.id AND n.hook_secret_sealed IS NOT NULL)
+  FROM ingress_token t JOIN platform p ON p.provider_id = t.provider_id AND p.id = t.platform_id AND p.ended_at IS NULL
+  WHERE t.token_hash = wanted
+$$;
+CREATE FUNCTION put_ingress_token(its_hash bytea, its_provider bigint, its_platform bigint, its_sealed bytea) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  INSERT INTO ingress_token VALUES (its_hash, its_provider, its_platform, its_sealed)
+$$;
+CREATE FUNCTION ingress_token_of(its_provider bigint, its_platform bigint) RETURNS bytea
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT token_sealed FROM ingress_token t WHERE t.provider_id = its_provider AND t.platform_id = its_platform
+$$;
+GRANT EXECUTE ON FUNCTION ingress_platform(bytea) TO kereru_ingest;
+GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint) TO kereru_app, kereru_service;

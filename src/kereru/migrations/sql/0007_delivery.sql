@@ -1,0 +1,404 @@
+-- messaging, outward: claims, outcomes, receipts. A status is a pure function of the hand-over and the *set* of receipts (G19).
+
+-- A part's status from how its hand-over ended and from all receipts for it, in whatever order and number they came.
+CREATE FUNCTION part_status(handover smallint, receipts smallint[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN 4 = ANY (receipts) THEN 4              -- delivered stays, whatever contradicts it (P15)
+    WHEN 6 = ANY (receipts) THEN 6
+    WHEN 5 = ANY (receipts) THEN 5
+    WHEN 7 = ANY (receipts) THEN 7
+    WHEN handover = 4 THEN 6                    -- refused
+    WHEN 3 = ANY (receipts) THEN 3
+    WHEN receipts && ARRAY[1, 2]::smallint[] AND handover IN (2, 5) THEN 3 -- any word about it proves that the carrier has it
+    WHEN 8 = ANY (receipts) THEN 8
+    WHEN handover = 3 THEN 3
+    WHEN handover = 5 THEN 8
+    WHEN handover = 2 THEN 2
+    ELSE 1 END::smallint
+$$;
+
+-- An attempt from its parts: delivered only when every part is; one part that failed speaks for all; then what is still open.
+CREATE FUNCTION attempt_status(parts smallint[]) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN 6 = ANY (parts) THEN 6
+    WHEN 5 = ANY (parts) THEN 5
+    WHEN 7 = ANY (parts) THEN 7
+    WHEN 8 = ANY (parts) THEN 8
+    WHEN 2 = ANY (parts) THEN 2
+    WHEN 1 = ANY (parts) THEN 1
+    WHEN 3 = ANY (parts) THEN 3
+    ELSE 4 END::smallint
+$$;
+
+-- Works the statuses of these messages out again and tells their owners' feeds what changed. The caller holds the message rows.
+CREATE FUNCTION settle_messages(providers bigint[], messages bigint[]) RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  c_providers bigint[]; c_feeds bigint[]; c_conversations bigint[]; c_messages bigint[]; c_versions integer[];
+BEGIN
+  WITH wanted AS (
+    SELECT DISTINCT w.provider_id, w.message_id FROM unnest(providers, messages) AS w (provider_id, message_id)
+  ), receipts AS MATERIALIZED (
+    SELECT p.provider_id, p.message_id, p.attempt, p.part, p.handover,
+      coalesce(array_agg(r.state) FILTER (WHERE r.state IS NOT NULL), '{}')::smallint[] AS states,
+      (array_agg(coalesce(nullif(r.error_code, ''), r.carrier_state) ORDER BY r.state DESC, r.id) FILTER (WHERE r.state IN (5, 6, 7)))[1] AS bad_code,
+      (array_agg(r.reason ORDER BY r.state DESC, r.id) FILTER (WHERE r.state IN (5, 6, 7)))[1] AS bad_reason
+    FROM wanted w
+    JOIN part p ON p.provider_id = w.provider_id AND p.message_id = w.message_id
+    LEFT JOIN receipt r ON r.provider_id = p.provider_id AND r.platform_id = p.platform_id AND r.carrier_id = p.carrier_id
+    GROUP BY p.provider_id, p.message_id, p.attempt, p.part, p.handover
+  ), parts AS (
+    UPDATE part p SET status = part_status(r.handover, r.states),
+      contradicted = 4 = ANY (r.states) AND r.states && ARRAY[5, 6, 7]::smallint[],
+      look_up_at = CASE WHEN part_status(r.handover, r.states) = 8 THEN p.look_up_at END,
+      reason_code = coalesce(r.bad_code, p.reason_code), reason = coalesce(r.bad_reason, p.reason)
+    FROM receipts r
+    WHERE p.provider_id = r.provider_id AND p.message_id = r.message_id AND p.attempt = r.attempt AND p.part = r.part
+    RETURNING p.provider_id, p.message_id, p.attempt, p.part, p.status, p.reason_code, p.reason
+  ), attempts AS (
+    UPDATE attempt a SET status = s.status, reason_code = s.reason_code, reason = s.reason
+    FROM (SELECT provider_id, message_id, attempt, attempt_status(array_agg(status)) AS status,
+            (array_agg(reason_code ORDER BY part) FILTER (WHERE status IN (1, 5, 6, 7, 8) AND reason_code IS NOT NULL))[1] AS reason_code,
+            (array_agg(reason ORDER BY part) FILTER (WHERE status IN (1, 5, 6, 7, 8) AND reason_code IS NOT NULL))[1] AS reason
+          FROM parts GROUP BY 1, 2, 3) s
+    WHERE a.provider_id = s.provider_id AND a.message_id = s.message_id AND a.attempt = s.attempt
+    RETURNING a.provider_id, a.message_id, a.attempt, a.status, a.reason_code, a.reason
+  ), spoken AS (
+    -- Delivered = any attempt wholly delivered; else the newest attempt speaks (design §6).
+    SELECT DISTINCT ON (provider_id, message_id) * FROM attempts ORDER BY provider_id, message_id, (status = 4) DESC, attempt DESC
+  ), changed AS (
+    UPDATE message m SET status = s.status, version = m.version + 1,
+      reason_code = CASE WHEN s.status IN (5, 6, 7, 8) THEN s.reason_code END, reason = CASE WHEN s.status IN (5, 6, 7, 8) THEN s.reason END
+    FROM spoken s
+    WHERE m.provider_id = s.provider_id AND m.id = s.message_id
+      AND (m.status, m.reason_code) IS DISTINCT FROM (s.status, CASE WHEN s.status IN (5, 6, 7, 8) THEN s.reason_code END)
+    RETURNING m.provider_id, m.id, m.conversation_id, m.version
+  )
+  SELECT array_agg(c.provider_id), array_agg(u.feed_id), array_agg(c.conversation_id), array_agg(c.id), array_agg(c.version)
+  INTO c_providers, c_feeds, c_conversations, c_messages, c_versions
+  FROM changed c
+  JOIN conversation v ON v.provider_id = c.provider_id AND v.id = c.conversation_id
+  JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+  JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id;
+
+  RETURN QUERY SELECT w.feed_id, w.number FROM append_changes(c_providers, c_feeds, array_fill(3::smallint, ARRAY[cardinality(c_feeds)]),
+    c_conversations, c_messages, array_fill(NULL::bigint, ARRAY[cardinality(c_feeds)]), c_versions) w;
+END $$;
+
+-- Serialises everything about one carrier id, so that a receipt and the answer it races see each other (G20).
+CREATE FUNCTION lock_carrier_ids(keys text[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+  SELECT count(pg_advisory_xact_lock(k)) FROM (SELECT DISTINCT hashtextextended(key, 20) AS k FROM unnest(keys) AS key ORDER BY 1) sorted
+$$;
+
+-- items: [{provider, platform, cid, message|null, attempt|null, part|null, state, carrier_state, code, reason, raw, request}]
+CREATE FUNCTION ingest_receipts(items jsonb) RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  providers bigint[]; messages bigint[];
+BEGIN
+  PERFORM lock_carrier_ids(ARRAY(SELECT i.platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (platform bigint, cid text)));
+
+  -- A callback whose path names our part settles it even if the answer with the carrier's id was lost (design §7).
+  UPDATE part p SET carrier_id = i.cid
+  FROM (SELECT DISTINCT ON (provider, message, attempt, part) * FROM jsonb_to_recordset(items)
+          AS i (provider bigint, platform bigint, cid text, message bigint, attempt smallint, part smallint) WHERE message IS NOT NULL) i
+  WHERE p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
+    AND p.carrier_id IS NULL AND p.handover IN (2, 5);
+
+  INSERT INTO receipt (provider_id, id, platform_id, carrier_id, state, carrier_state, error_code, reason)
+  SELECT DISTINCT ON (i.provider, i.platform, i.cid, i.state, i.code)
+    i.provider, new_id(), i.platform, i.cid, i.state, i.carrier_state, i.code, i.reason
+  FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, state smallint, carrier_state text, code text, reason text)
+  WHERE NOT EXISTS (SELECT 1 FROM receipt r WHERE r.provider_id = i.provider AND r.platform_id = i.platform AND r.carrier_id = i.cid
+                    AND r.state = i.state AND r.error_code = i.code);
+
+  SELECT array_agg(m.provider_id), array_agg(m.id) INTO providers, messages FROM (
+    SELECT m.provider_id, m.id FROM message m
+    WHERE (m.provider_id, m.id) IN (
+      SELECT p.provider_id, p.message_id FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text)
+      JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid)
+    ORDER BY m.provider_id, m.id FOR NO KEY UPDATE) m;
+
+  INSERT INTO exchange (provider_id, id, platform_id, message_id, kind, request_id, raw)
+  SELECT i.provider, new_id(), i.platform, p.message_id, 2, i.request, i.raw
+  FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, raw text, request text)
+  LEFT JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid;
+
+  RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(providers, messages) s;
+END $$;
+GRANT EXECUTE ON FUNCTION ingest_receipts(jsonb) TO kereru_ingest;
+
+-- Takes or renews the leases of every platform that has work or is ours; a new holder turns what its predecessor left open into unknown (G13).
+CREATE FUNCTION take_leases(its_holder text, ttl_s double precision)
+RETURNS TABLE (provider_id bigint, platform_id bigint, epoch bigint, carrier text, credentials_sealed bytea, endpoints jsonb,
+  takes_long_texts boolean, sends_per_second double precision, ingress_token_sealed bytea)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  UPDATE platform_lease l SET expires_at = app_now() + make_interval(secs => ttl_s) WHERE l.holder = its_holder AND l.expires_at > app_now();
+
+  INSERT INTO platform_lease AS l (provider_id, platform_id, holder, epoch, expires_at)
+  SELECT p.provider_id, p.id, its_holder, 1, app_now() + make_interval(secs => ttl_s) FROM platform p
+  WHERE p.ended_at IS NULL AND p.stopped_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM platform_lease h WHERE h.provider_id = p.provider_id AND h.platform_id = p.id AND h.expires_at > app_now())
+  ORDER BY p.provider_id, p.id
+  ON CONFLICT (provider_id, platform_id) DO UPDATE
+    SET holder = excluded.holder, epoch = l.epoch + 1, expires_at = excluded.expires_at
+    WHERE l.expires_at <= app_now();
+
+  RETURN QUERY
+  SELECT l.provider_id, l.platform_id, l.epoch, p.carrier, p.credentials_sealed, p.endpoints, p.takes_long_texts, p.sends_per_second,
+    (SELECT t.token_sealed FROM ingress_token t WHERE t.provider_id = p.provider_id AND t.platform_id = p.id LIMIT 1)
+  FROM platform_lease l JOIN platform p ON p.provider_id = l.provider_id AND p.id = l.platform_id
+  WHERE l.holder = its_holder AND l.expires_at > app_now() AND p.ended_at IS NULL AND p.stopped_at IS NULL;
+END $$;
+
+-- Lets go at an orderly stop, so that the next holder need not wait.
+CREATE FUNCTION drop_leases(its_holder text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  UPDATE platform_lease SET expires_at = app_now() WHERE holder = its_holder
+$$;
+
+-- What an earlier epoch left open may or may not have reached the carrier: unknown, never queued (G10, G11).
+CREATE FUNCTION disown_open(its_provider bigint, its_platform bigint, its_epoch bigint) RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  messages bigint[];
+BEGIN
+  SELECT array_agg(m.id) INTO messages FROM (
+    SELECT m.id FROM message m
+    WHERE m.provider_id = its_provider AND m.id IN (
+      SELECT o.message_id FROM outbox o JOIN attempt a ON a.provider_id = o.provider_id AND a.message_id = o.message_id AND a.attempt = o.attempt
+      WHERE o.provider_id = its_provider AND o.platform_id = its_platform AND o.claimed AND a.epoch < its_epoch)
+    ORDER BY m.id FOR NO KEY UPDATE) m;
+  IF messages IS NULL THEN RETURN; END IF;
+
+  UPDATE part p SET handover = 5, look_up_at = app_now() + interval '5 seconds', reason_code = 'sender_stopped',
+    reason = 'Our sender stopped while it was handing this text over.'
+  WHERE p.provider_id = its_provider AND p.message_id = ANY (messages) AND p.handover = 2;
+  DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (messages);
+  RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(messages)]), messages) s;
+END $$;
+
+-- Claims up to `most` texts of a platform: groups take turns (G15), one text of a conversation at a time and in order, consent checked again in
+-- this transaction (G17). The attempt is committed open before any byte leaves (G10).
+CREATE FUNCTION claim_outbox(its_provider bigint, its_platform bigint, its_holder text, its_epoch bigint, most integer)
+RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, feed_id bigint, feed_number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  claimed bigint[]; refused bigint[]; touched bigint[];
+BEGIN
+  PERFORM 1 FROM platform_lease l WHERE l.provider_id = its_provider AND l.platform_id = its_platform AND l.holder = its_holder
+    AND l.epoch = its_epoch AND l.expires_at > app_now() FOR SHARE;
+  IF NOT FOUND THEN RETURN; END IF;
+
+  WITH RECURSIVE groups AS (
+    (SELECT o.group_id FROM outbox o WHERE o.provider_id = its_provider AND o.platform_id = its_platform AND NOT o.claimed
+     ORDER BY o.group_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.group_id FROM outbox o WHERE o.provider_id = its_provider AND o.platform_id = its_platform AND NOT o.claimed
+            AND o.group_id > g.group_id ORDER BY o.group_id LIMIT 1)
+    FROM groups g WHERE g.group_id IS NOT NULL
+  ), candidates AS (
+    SELECT w.message_id, w.run_at, row_number() OVER (PARTITION BY g.group_id ORDER BY w.message_id) AS turn
+    FROM groups g CROSS JOIN LATERAL (
+      SELECT o.message_id, o.run_at FROM outbox o
+      WHERE o.provider_id = its_provider AND o.platform_id = its_platform AND o.group_id = g.group_id AND NOT o.claimed
+        AND o.run_at <= app_now()
+        AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.provider_id = o.provider_id AND e.conversation_id = o.conversation_id
+                        AND e.message_id < o.message_id)
+        AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.provider_id = o.provider_id AND e.conversation_id = o.conversation_id AND e.claimed)
+      ORDER BY o.message_id LIMIT most) w
+    WHERE g.group_id IS NOT NULL
+  ), chosen AS MATERIALIZED (
+    SELECT o.provider_id, o.message_id, o.conversation_id, o.group_id FROM outbox o
+    WHERE o.provider_id = its_provider AND o.message_id IN (SELECT c.message_id FROM candidates c ORDER BY c.turn, c.message_id LIMIT most)
+      AND NOT o.claimed
+    ORDER BY o.message_id FOR UPDATE SKIP LOCKED
+  ), gated AS (
+    SELECT c.message_id,
+      a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2
+        AND NOT coalesce(s.stopped, false) AND b.remote IS NULL AS open
+    FROM chosen c
+    JOIN conversation v ON v.provider_id = c.provider_id AND v.id = c.conversation_id
+    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+    LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
+      AND (l.ends_at IS NULL OR l.ends_at > app_now())
+    LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
+    LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = c.group_id AND s.remote = v.remote
+    LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = v.remote
+  )
+  SELECT array_agg(g.message_id ORDER BY g.message_id) FILTER (WHERE g.open), array_agg(g.message_id ORDER BY g.message_id) FILTER (WHERE NOT g.open)
+  INTO claimed, refused FROM gated g;
+  touched := coalesce(claimed, '{}') || coalesce(refused, '{}');
+  IF cardinality(touched) = 0 THEN RETURN; END IF;
+
+  PERFORM 1 FROM message m WHERE m.provider_id = its_provider AND m.id = ANY (touched) ORDER BY m.id FOR NO KEY UPDATE;
+  INSERT INTO attempt (provider_id, message_id, attempt, status, epoch)
+  SELECT o.provider_id, o.message_id, o.attempt, 2, its_epoch FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
+  ON CONFLICT (provider_id, message_id, attempt) DO UPDATE SET epoch = excluded.epoch;
+  INSERT INTO part (provider_id, message_id, attempt, part, platform_id, text)
+  SELECT o.provider_id, o.message_id, o.attempt, t.ordinality, o.platform_id, t.text
+  FROM outbox o CROSS JOIN LATERAL unnest(o.parts) WITH ORDINALITY AS t (text, ordinality)
+  WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
+  ON CONFLICT (provider_id, message_id, attempt, part) DO NOTHING;
+
+  UPDATE part p SET handover = CASE WHEN p.message_id = ANY (refused) THEN 4 ELSE 2 END, tries = p.tries + 1, handed_over_at = app_now(),
+    reason_code = CASE WHEN p.message_id = ANY (refused) THEN 'not_allowed' END,
+    reason = CASE WHEN p.message_id = ANY (refused) THEN 'Texting this person or from this number was stopped before the text was handed over.' END
+  FROM outbox o
+  WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
+    AND p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 1;
+  UPDATE outbox o SET claimed = true WHERE o.provider_id = its_provider AND o.message_id = ANY (claimed);
+  DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (refused);
+
+  RETURN QUERY
+  WITH woken AS MATERIALIZED (SELECT * FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(touched)]), touched)),
+  work AS (
+    SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text
+    FROM outbox o
+    JOIN part p ON p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 2
+    JOIN conversation v ON v.provider_id = o.provider_id AND v.id = o.conversation_id
+    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+    JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+    WHERE o.provider_id = its_provider AND o.message_id = ANY (claimed)
+    ORDER BY p.message_id, p.part)
+  SELECT w.message_id, w.attempt, w.part, w.e164, w.remote, w.text, NULL::bigint, NULL::bigint FROM work w
+  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, k.feed_id, k.number FROM woken k;
+END $$;
+
+-- Writes down how hand-overs ended. items: [{message, attempt, part, outcome: accepted|refused|deferred|unknown|unsent, cid, cut_to, code, reason,
+-- retry_s, raw, stop_account, opted_out}]; only parts that this epoch left open are touched, but an acceptance also settles an unknown one.
+CREATE FUNCTION settle_handovers(its_provider bigint, its_platform bigint, its_epoch bigint, items jsonb)
+RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  messages bigint[];
+BEGIN
+  PERFORM lock_carrier_ids(ARRAY(SELECT its_platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (cid text) WHERE i.cid IS NOT NULL));
+  SELECT array_agg(m.id) INTO messages FROM (
+    SELECT m.id FROM message m WHERE m.provider_id = its_provider
+      AND m.id IN (SELECT i.message FROM jsonb_to_recordset(items) AS i (message bigint))
+    ORDER BY m.id FOR NO KEY UPDATE) m;
+  IF messages IS NULL THEN RETURN; END IF;
+
+  UPDATE part p SET
+    handover = CASE i.outcome WHEN 'accepted' THEN 3 WHEN 'refused' THEN 4 WHEN 'unknown' THEN 5 ELSE 1 END,
+    carrier_id = coalesce(p.carrier_id, i.cid),
+    look_up_at = CASE WHEN i.outcome = 'unknown' THEN app_now() + interval '5 seconds' END,
+    reason_code = i.code, reason = i.reason
+  FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, outcome text, cid text, code text, reason text)
+  WHERE p.provider_id = its_provider AND p.platform_id = its_platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
+    AND (p.handover = 2 AND EXISTS (SELECT 1 FROM attempt a WHERE a.provider_id = p.provider_id AND a.message_id = p.message_id
+                                    AND a.attempt = p.attempt AND a.epoch = its_epoch)
+         OR p.handover = 5 AND i.outcome = 'accepted');
+
+  UPDATE message m SET cut_to = i.cut_to FROM jsonb_to_recordset(items) AS i (message bigint, cut_to text)
+  WHERE m.provider_id = its_provider AND m.id = i.message AND i.cut_to IS NOT NULL;
+
+  INSERT INTO exchange (provider_id, id, platform_id, message_id, kind, raw)
+  SELECT its_provider, new_id(), its_platform, i.message, 3, i.raw FROM jsonb_to_recordset(items) AS i (message bigint, raw text)
+  WHERE i.raw IS NOT NULL;
+
+  -- Whatever surely was not taken goes back to the queue; a text whose parts are all settled leaves it.
+  UPDATE outbox o SET claimed = false, deferrals = o.deferrals + 1, reason = coalesce(i.code, ''),
+    run_at = app_now() + make_interval(secs => i.retry_s)
+  FROM (SELECT message, attempt, max(coalesce(retry_s, 0)) AS retry_s, max(code) AS code
+        FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, outcome text, retry_s double precision, code text)
+        GROUP BY message, attempt HAVING bool_or(outcome IN ('deferred', 'unsent')) AND NOT bool_or(outcome IN ('refused', 'unknown'))) i
+  WHERE o.provider_id = its_provider AND o.message_id = i.message AND o.attempt = i.attempt AND o.claimed
+    AND EXISTS (SELECT 1 FROM attempt a WHERE a.provider_id = o.provider_id AND a.message_id = o.message_id
+                AND a.attempt = o.attempt AND a.epoch = its_epoch);
+  DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (messages) AND o.claimed
+    AND EXISTS (SELECT 1 FROM attempt a WHERE a.provider_id = o.provider_id AND a.message_id = o.message_id
+                AND a.attempt = o.attempt AND a.epoch = its_epoch)
+    AND NOT EXISTS (SELECT 1 FROM part p WHERE p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt
+                    AND p.handover = 2);
+
+  -- The carrier says that this person does not want our texts (21610 and its like): that is a STOP (P22).
+  INSERT INTO remote_consent AS c (provider_id, group_id, remote, stopped)
+  SELECT DISTINCT its_provider, u.group_id, v.remote, true
+  FROM jsonb_to_recordset(items) AS i (message bigint, opted_out boolean)
+  JOIN message m ON m.provider_id = its_provider AND m.id = i.message
+  JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
+  JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+  JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+  WHERE i.opted_out
+  ON CONFLICT (provider_id, group_id, remote) DO UPDATE SET stopped = true, at = excluded.at;
+  -- The carrier refuses the account: nothing more is sent until a person acts (reliability.md, carrier answer → state).
+  UPDATE platform p SET stopped_at = app_now(), stopped_reason = i.reason
+  FROM jsonb_to_recordset(items) AS i (stop_account boolean, reason text)
+  WHERE i.stop_account AND p.provider_id = its_provider AND p.id = its_platform AND p.stopped_at IS NULL;
+
+  RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(messages)]), messages) s;
+END $$;
+
+-- Texts that waited past their deadline become failed, reason not_sent, with Send again (design §6, G12).
+CREATE FUNCTION expire_outbox(most integer) RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  providers bigint[]; messages bigint[];
+BEGIN
+  WITH late AS MATERIALIZED (
+    SELECT o.provider_id, o.message_id FROM outbox o WHERE NOT o.claimed AND o.expires_at <= app_now()
+    ORDER BY o.expires_at LIMIT most FOR UPDATE SKIP LOCKED
+  ), gone AS (
+    DELETE FROM outbox o USING late l WHERE o.provider_id = l.provider_id AND o.message_id = l.message_id
+    RETURNING o.provider_id, o.message_id, o.platform_id, o.attempt, o.parts
+  ), attempts AS (
+    INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT provider_id, message_id, attempt, 6 FROM gone
+    ON CONFLICT (provider_id, message_id, attempt) DO UPDATE SET status = 6
+  ), parts AS (
+    INSERT INTO part AS p (provider_id, message_id, attempt, part, platform_id, text, handover, reason_code, reason)
+    SELECT g.provider_id, g.message_id, g.attempt, t.ordinality, g.platform_id, t.text, 4, 'not_sent',
+      'The carrier could not be reached in time, so this text was not sent.'
+    FROM gone g CROSS JOIN LATERAL unnest(g.parts) WITH ORDINALITY AS t (text, ordinality)
+    ON CONFLICT (provider_id, message_id, attempt, part) DO UPDATE
+      SET handover = 4, reason_code = excluded.reason_code, reason = excluded.reason WHERE p.handover = 1
+  )
+  SELECT array_agg(g.provider_id), array_agg(g.message_id) INTO providers, messages FROM gone g;
+  IF messages IS NULL THEN RETURN; END IF;
+  PERFORM 1 FROM message m WHERE (m.provider_id, m.id) IN (SELECT * FROM unnest(providers, messages)) ORDER BY m.provider_id, m.id FOR NO KEY UPDATE;
+  RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(providers, messages) s;
+END $$;
+
+-- Unknown hand-overs that are due for asking the carrier; each look pushes the next one back.
+CREATE FUNCTION due_look_ups(its_provider bigint, its_platform bigint, most integer)
+RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, carrier_id text, handed_over_at timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  WITH due AS MATERIALIZED (
+    SELECT p.provider_id, p.message_id, p.attempt, p.part FROM part p
+    WHERE p.provider_id = its_provider AND p.platform_id = its_platform AND p.handover = 5 AND p.look_up_at <= app_now()
+    ORDER BY p.look_up_at LIMIT most FOR UPDATE SKIP LOCKED
+  ), asked AS (
+    UPDATE part p SET look_ups = p.look_ups + 1,
+      look_up_at = CASE WHEN p.look_ups < 8 THEN app_now() + make_interval(secs => 5 * 2 ^ p.look_ups) END
+    FROM due d WHERE p.provider_id = d.provider_id AND p.message_id = d.message_id AND p.attempt = d.attempt AND p.part = d.part
+    RETURNING p.*
+  )
+  SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text, p.carrier_id, p.handed_over_at FROM asked p
+  JOIN message m ON m.provider_id = p.provider_id AND m.id = p.message_id
+  JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
+  JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+  JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+$$;
+
+-- Figures for metrics: age of the oldest queued and of the oldest unknown text, in seconds, and how many of each.
+CREATE FUNCTION delivery_figures() RETURNS TABLE (queued bigint, queued_age_s double precision, unknown bigint, unknown_age_s double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT (SELECT count(*) FROM outbox), (SELECT coalesce(extract(epoch FROM app_now() - made_at(min(message_id))), 0) FROM outbox),
+    (SELECT count(*) FROM part WHERE handover = 5 AND status = 8),
+    (SELECT coalesce(extract(epoch FROM app_now() - min(handed_over_at)), 0) FROM part WHERE handover = 5 AND status = 8)
+$$;
+
+GRANT EXECUTE ON FUNCTION take_leases(text, double precision), drop_leases(text), disown_open(bigint, bigint, bigint),
+  claim_outbox(bigint, bigint, text, bigint, integer), settle_handovers(bigint, bigint, bigint, jsonb), expire_outbox(integer),
+  due_look_ups(bigint, bigint, integer), delivery_figures() TO kereru_service;

@@ -1,0 +1,16 @@
+"""The foundation: tenancy, provisioning, messaging, feeds and the functions of the two hot paths."""
+
+from kereru.migrations.sql_files import run
+
+revision = "0001"
+down_revision = None
+
+FILES = (
+    "0001_foundation", "0002_tenancy", "0003_provisioning", "0004_messaging", "0005_feeds", "0006_ingest", "0007_delivery", "0008_jobs",
+)  # fmt: skip
+
+
+def upgrade() -> None:
+    """Make everything."""
+    for name in FILES:
+        run(name)
