@@ -1,0 +1,1 @@
+"""Wiring only: the command line, the process supervisor, the embedded PostgreSQL. No domain words."""
