@@ -1,0 +1,224 @@
+"""Process supervision without a domain word: fork, watch, start again with growing pauses, stop in order, leave nothing behind.
+
+The supervisor has one thread and waits in `select`; children are forked from it, so whatever it imported before is shared memory for them.
+A child learns of the supervisor's death by a pipe. Companions are things with processes of their own (the embedded engine).
+"""
+
+import gc
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+
+from kereru.entrypoints.lifeline import Lifeline, become_child
+from kereru.entrypoints.problems import MachineProblem
+from kereru.kernel.logging import get_logger
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+STEADY_S = 30.0
+"""A process that lived this long starts again after FIRST_PAUSE_S; one that keeps dying waits twice as long each time."""
+
+_IMPATIENT_S = 1.0
+_log = get_logger("supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """A process: `target` runs in a forked child and returns after SIGTERM. Without `restart`, its end is only noted."""
+
+    name: str
+    target: Callable[[], None]
+    restart: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """Something with processes of its own. `step` says whether it is ready and may raise MachineProblem; `stop` returns when it is gone."""
+
+    name: str
+    step: Callable[[], bool]
+    stop: Callable[[], None]
+    pid: Callable[[], int | None]
+
+
+class StopRequest:
+    """Signals as facts to look at: SIGTERM, SIGINT and SIGHUP ask for the end; every signal wakes `wait`."""
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self.urgent = False
+        self._reading, self._writing = os.pipe()
+        for end in (self._reading, self._writing):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._asked)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def __call__(self) -> bool:
+        """Whether the end was asked for."""
+        return self.since is not None
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.since is None:
+            self.since = now
+            _log.info("stopping", signal=signal.Signals(number).name)
+        elif now - self.since > _IMPATIENT_S:
+            self.urgent = True
+
+    def wait(self, seconds: float) -> None:
+        """Sleep for `seconds` or until a signal comes."""
+        if select.select([self._reading], [], [], max(0.0, seconds))[0]:
+            os.read(self._reading, 4096)
+
+
+class _Child:
+    """One supervised process and how it has fared."""
+
+    def __init__(self, spec: ProcessSpec) -> None:
+        self.spec = spec
+        self.pid: int | None = None
+        self.started = 0.0
+        self.deaths = 0
+        self.due: float | None = 0.0
+
+
+class Supervisor:
+    """Runs processes until it is asked to stop."""
+
+    def __init__(self, stop_request: StopRequest, *, stop_s: float = 60.0, companions: Sequence[Companion] = ()) -> None:
+        self._stop_request = stop_request
+        self._stop_s = stop_s
+        self._companions = companions
+        self._retry: dict[str, float] = {}
+        self._children: list[_Child] = []
+        self._lifeline = Lifeline()
+
+    def pids(self) -> dict[str, int]:
+        """The process number of everything that runs now, by name."""
+        own = {companion.name: companion.pid() for companion in self._companions} | {child.spec.name: child.pid for child in self._children}
+        return {"supervisor": os.getpid(), **{name: pid for name, pid in own.items() if pid is not None}}
+
+    def add(self, spec: ProcessSpec) -> None:
+        """Start another process now and look after it from here on."""
+        child = _Child(spec)
+        self._children.append(child)
+        self._fork(child)
+
+    def run_once(self, name: str, target: Callable[[], None]) -> int:
+        """Run `target` in a child of its own and wait; answers its exit status (128 + n for signal n). A stop request ends it."""
+        child = _Child(ProcessSpec(name, target, restart=False))
+        self._fork(child)
+        pid = child.pid
+        assert pid is not None
+        asked = False
+        while True:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return _status(status)
+            if self._stop_request() and not asked:
+                os.kill(pid, signal.SIGTERM)
+                asked = True
+            elif self._stop_request.urgent:
+                os.kill(pid, signal.SIGKILL)
+            self._step_companions()
+            self._stop_request.wait(0.2)
+
+    def run(self, on_tick: Callable[[], bool] = lambda: True) -> None:
+        """Watch until a stop is asked for, then end everything. `on_tick` is called often until it says True."""
+        settled = False
+        try:
+            while not self._stop_request():
+                self._reap()
+                ready = self._step_companions()
+                self._start_due()
+                settled = settled or on_tick()
+                self._stop_request.wait(self._pause() if settled and ready else 0.02)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """SIGTERM to every process, SIGKILL to those that are left after the limit, then the companions. Safe to call twice."""
+        end = time.monotonic() + self._stop_s
+        self._signal_all(signal.SIGTERM)
+        while self._running():
+            self._reap(stopping=True)
+            if not self._running():
+                break
+            if time.monotonic() >= end or self._stop_request.urgent:
+                _log.warning("ending by force", processes=[child.spec.name for child in self._running()])
+                self._signal_all(signal.SIGKILL)
+                end = time.monotonic() + self._stop_s
+            self._stop_request.wait(0.05)
+        for companion in reversed(self._companions):
+            companion.stop()
+        self._children.clear()
+        _log.info("everything has stopped")
+
+    def _running(self) -> list[_Child]:
+        return [child for child in self._children if child.pid is not None]
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._running():
+            if child.pid is not None:
+                os.kill(child.pid, number)
+
+    def _fork(self, child: _Child) -> None:
+        gc.collect()
+        # Objects made so far are never looked at again by the collector, so their memory stays shared with the children.
+        gc.freeze()
+        pid = os.fork()
+        if pid == 0:
+            become_child(self._lifeline, child.spec.name, child.spec.target)
+        child.pid, child.started, child.due = pid, time.monotonic(), None
+
+    def _reap(self, *, stopping: bool = False) -> None:
+        for child in self._running():
+            assert child.pid is not None
+            done, status = os.waitpid(child.pid, os.WNOHANG)
+            if not done:
+                continue
+            lived = time.monotonic() - child.started
+            child.pid = None
+            if stopping:
+                continue
+            child.deaths = 0 if lived >= STEADY_S else child.deaths + 1
+            if child.spec.restart:
+                pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** max(0, child.deaths - 1))
+                child.due = time.monotonic() + pause
+                _log.warning("a process ended; starting it again", process=child.spec.name, status=_status(status), pause_s=pause)
+            elif status:
+                _log.warning("a process ended", process=child.spec.name, status=_status(status))
+
+    def _start_due(self) -> None:
+        for child in self._children:
+            if child.due is not None and child.due <= time.monotonic() and not self._stop_request():
+                self._fork(child)
+
+    def _step_companions(self) -> bool:
+        ready = True
+        for companion in self._companions:
+            if self._retry.get(companion.name, 0.0) > time.monotonic():
+                ready = False
+                continue
+            try:
+                ready = companion.step() and ready
+            except MachineProblem as problem:
+                _log.error("cannot start again; trying on", part=companion.name, code=problem.code, reason=str(problem))
+                self._retry[companion.name] = time.monotonic() + LONGEST_PAUSE_S / 2
+                ready = False
+        return ready
+
+    def _pause(self) -> float:
+        due = [child.due for child in self._children if child.due is not None]
+        return min([1.0, *(when - time.monotonic() for when in due)])
+
+
+def _status(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
