@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     direct_database_url: Annotated[str, Meta(description="The same database past any pooler, for LISTEN; empty: database_url.")] = ""
     postgres_binaries: Annotated[str, Meta(description="Folder of PostgreSQL's programs for the embedded engine; empty: looked up.")] = ""
     postgres_user: Annotated[str, Meta(description="System user the embedded engine runs as when started by root; empty: looked up.")] = ""
+    runtime_folder: Annotated[str, Meta(description="Folder for the embedded engine's socket; its path must be short. Empty: looked up.")] = ""
+    stop_s: Annotated[float, Meta(description="How long processes may take over an orderly stop, in seconds, before they are ended.", ge=0.1)] = 60.0
     pool_size: Annotated[int, Meta(description="Database connections per process.", ge=2, le=200)] = 6
     key_file: Annotated[str, Meta(description="File with the master key that seals secrets; empty: HOME/master.key.")] = ""
     smtp_host: Annotated[str, Meta(description="Mail server for alerts.")] = "localhost"
