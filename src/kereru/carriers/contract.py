@@ -4,6 +4,7 @@ Promises: outcomes are closed sets, nothing here does I/O, and nothing here hold
 Calls to a carrier never raise for anything the carrier does; they return one of the types below.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,10 +79,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class PlatformOptions:
-    """Switches of one platform that change what goes over the wire."""
+    """Switches of one platform that change what goes over the wire.
+
+    `takes_long_texts`: Restcomm, design §7. `mms_by_form`: Restcomm, carriers.md C.1 (b). `token_hash`: Inteliquent signs webhooks with a
+    hash keyed by the outbound API key as well (carriers.md §2A.8); the platform's proof must then hold that key.
+    """
 
     takes_long_texts: bool = False
     mms_by_form: bool = False
+    token_hash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,12 @@ class PlatformAccess:
 
 # --- The masked record of one exchange -------------------------------------------------------------------------------------------
 
-EXCHANGE_BODY_BYTES_MAX = 16 * 1024
-"""Longer bodies are cut in the log; the whole answer was still judged."""
-
 
 class Exchange(msgspec.Struct, frozen=True, tag="exchange"):
-    """One request and its answer with every secret masked; kept 14 days. Bodies are bytes, since carriers may send anything."""
+    """One request and its answer with every secret masked; kept 14 days. Bodies are bytes, since carriers may send anything.
+
+    Bodies are cut at `limits.EXCHANGE_BYTES` here; the whole answer was still judged.
+    """
 
     direction: Literal["in", "out"]
     at: datetime
@@ -215,20 +221,33 @@ class WebhookSecret:
 class WebhookProof:
     """What a platform's webhooks must match: the carrier's account id where webhooks name it, and every secret now in force.
 
-    Two secrets stand side by side while one is being rotated (bad input 67).
+    Two secrets stand side by side while one is being rotated (bad input 67). Build one proof per platform and keep it: static values are
+    indexed by their hash here, so that thousands of numbers cost one look-up, whose time tells nothing of a secret.
     """
 
     account_id: str | None = None
     secrets: tuple[WebhookSecret, ...] = ()
+    static: Mapping[bytes, str | None] = field(init=False, repr=False, compare=False)
+    hash_keys: tuple[tuple[bytes, str | None], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = [(secret.kind, secret.value.reveal().encode(), secret.number) for secret in self.secrets]
+        static = {hashlib.sha256(value).digest(): number for kind, value, number in values if kind == "static_header"}
+        object.__setattr__(self, "static", static)
+        object.__setattr__(self, "hash_keys", tuple((value, number) for kind, value, number in values if kind == "token_hash"))
 
 
 @dataclass(frozen=True, slots=True)
 class AuthResult:
-    """Whether a webhook is the carrier's, and by which way; `number` when the matching secret belongs to one number only."""
+    """Whether a webhook is the carrier's, and by which way; `number` when the matching secret belongs to one number only.
+
+    `nonce` is the random token a hash was made of: the same one again with another body is a forgery, with the same body a retry.
+    """
 
     genuine: bool
     how: str
     number: str | None = None
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
