@@ -1,0 +1,99 @@
+"""Outgoing webhooks: how the carriers call the system under test.
+
+Owns the one HTTP client of the simulators. Promises: a deadline on every call, at most 64 KiB of an answer read, never an exception to
+the caller; the newest 500 calls can be looked at.
+"""
+
+import time
+from collections import deque
+from typing import NamedTuple
+
+import aiohttp
+
+from kereru.simulators.times import iso
+
+LARGEST_ANSWER = 64 * 1024
+
+
+class Call(NamedTuple):
+    """One webhook to make."""
+
+    carrier: str
+    what: str
+    method: str
+    url: str
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    follow: bool = False
+
+
+class Result(NamedTuple):
+    """What came back; status 0 means that nothing did, and `problem` says why."""
+
+    status: int
+    content_type: str
+    body: bytes
+    problem: str
+
+    def good(self) -> bool:
+        """Whether the receiver took it (2xx)."""
+        return 200 <= self.status < 300
+
+
+class Hooks:
+    """Makes webhook calls and remembers the newest of them."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._made: deque[dict[str, object]] = deque(maxlen=500)
+
+    async def make(self, call: Call) -> Result:
+        """Make one call."""
+        began = time.time()
+        result = await self._attempt(call)
+        self._made.append(
+            {
+                "at": iso(began),
+                "carrier": call.carrier,
+                "what": call.what,
+                "method": call.method,
+                "url": call.url,
+                "status": result.status or None,
+                "problem": result.problem,
+                "ms": int((time.time() - began) * 1000),
+            }
+        )
+        return result
+
+    async def _attempt(self, call: Call) -> Result:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=60)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        headers = dict(call.headers)
+        if call.body:
+            headers["Content-Type"] = call.content_type
+        try:
+            async with self._session.request(
+                call.method,
+                call.url,
+                data=call.body or None,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=self.timeout_seconds),
+                allow_redirects=call.follow,
+            ) as answer:
+                body = await answer.content.read(LARGEST_ANSWER)
+                return Result(answer.status, answer.content_type, body, "")
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
+            return Result(0, "", b"", f"{type(error).__name__}: {error}".rstrip(": "))
+
+    def made(self) -> list[dict[str, object]]:
+        """The newest calls, newest first."""
+        return list(reversed(self._made))
+
+    async def close(self) -> None:
+        """Close the client."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

@@ -1,0 +1,109 @@
+"""Runs the simulators: sockets, wire protocol, mail server, state file, orderly end.
+
+Promises: ready means that both ports answer; a stop ends within a second, whatever answers are being held back.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from kereru.simulators.app import Simulators
+from kereru.simulators.asgi import WIRE
+from kereru.simulators.config import Config
+from kereru.simulators.statefile import StateFile
+
+
+class WireProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, showing the application the transport, so that it can break connections on purpose."""
+
+    def on_message_begin(self) -> None:
+        """Put the transport into the new request's scope."""
+        super().on_message_begin()
+        cast(dict[str, object], self.scope)["extensions"] = {WIRE: self.transport}
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Signals belong to whoever runs the simulators, which may be a test."""
+        yield
+
+
+class Running(NamedTuple):
+    """Simulators that answer."""
+
+    simulators: Simulators
+    url: str
+    smtp_host: str
+    smtp_port: int
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # The protocol is named, or accepted connections run without TCP_NODELAY and every answer waits 40 ms.
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((host, port))
+    held.listen(1024)
+    held.setblocking(False)
+    return held
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    config: Config, *, host: str = "127.0.0.1", port: int = 0, smtp_port: int = 0, state: Path | None = None
+) -> AsyncGenerator[Running, None]:
+    """Run the simulators in this event loop. Ports of 0 take free ones. Raises OSError when a port is taken."""
+    held = _listen(host, port)
+    simulators = Simulators(config)
+    name = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
+    simulators.world.base_url = f"http://{name}:{held.getsockname()[1]}"
+    mail = await simulators.mailbox.listen(host, smtp_port)
+    file = StateFile(state, simulators.world, simulators.restcomm, simulators.inteliquent) if state else None
+    if file is not None:
+        file.load()
+    settings = uvicorn.Config(
+        simulators, http=WireProtocol, ws="none", lifespan="off", loop="none", access_log=False, log_level="warning",  # pyright: ignore[reportArgumentType]
+        server_header=False, timeout_keep_alive=60, timeout_graceful_shutdown=1, backlog=1024,
+    )  # fmt: skip
+    server = _Server(settings)
+    task = asyncio.ensure_future(server.serve(sockets=[held]))
+    keeper = asyncio.ensure_future(file.keep()) if file else None
+    try:
+        while not server.started and not task.done():
+            await asyncio.sleep(0.005)
+        yield Running(simulators, simulators.world.base_url, name, mail.sockets[0].getsockname()[1])
+    finally:
+        simulators.stopping.set()
+        server.should_exit = True
+        mail.close()
+        if keeper is not None:
+            keeper.cancel()
+        await asyncio.gather(task, *([keeper] if keeper else []), return_exceptions=True)
+        await simulators.close()
+        if file is not None:
+            file.write(file.encoded())
+
+
+async def run(
+    config: Config,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    smtp_port: int = 0,
+    state: Path | None = None,
+    ready: Callable[[Running], None] = lambda _running: None,
+) -> None:
+    """Run until SIGINT or SIGTERM; `ready` is called once both ports answer."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serving(config, host=host, port=port, smtp_port=smtp_port, state=state) as running:
+        ready(running)
+        await stop.wait()
