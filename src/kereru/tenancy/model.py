@@ -1,0 +1,84 @@
+"""The tree of organisations and what a name or an e-mail address may be. No database here."""
+
+import re
+import unicodedata
+from enum import IntEnum
+from typing import Self
+
+import msgspec
+
+from kereru.kernel.errors import FieldProblem
+from kereru.tenancy.errors import NotAnEmail, NotAName
+
+NAME_CHARACTERS = 100
+EMAIL_CHARACTERS = 254
+_EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*")
+
+
+class Level(IntEnum):
+    """A level of the tree with a portal (R186); the value is what the database stores."""
+
+    PROVIDER = 1
+    RESELLER = 2
+    GROUP = 3
+
+    @property
+    def word(self) -> str:
+        """The name on the wire."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> Self:
+        """The level called `word`. Raises KeyError."""
+        return cls[word.upper()]
+
+
+class Path(msgspec.Struct, frozen=True):
+    """Where something stands in one provider's tree: the organisations above it, itself included. None below its own level."""
+
+    provider_id: int
+    reseller_id: int | None = None
+    group_id: int | None = None
+    user_id: int | None = None
+
+
+class NewProvider(msgspec.Struct, frozen=True):
+    """A provider and the reseller "Direct" it starts with (design §7)."""
+
+    provider_id: int
+    direct_reseller_id: int
+
+
+class NewUser(msgspec.Struct, frozen=True):
+    """A user just made. `joined`: the e-mail had a sign-in already, whose password stays as it was."""
+
+    id: int
+    sign_in_id: int
+    feed_id: int
+    joined: bool
+
+
+class NewPortalAccount(msgspec.Struct, frozen=True):
+    """A portal account just made. `joined`: the e-mail had a sign-in already, whose password stays as it was."""
+
+    id: int
+    sign_in_id: int
+    joined: bool
+
+
+def clean_email(typed: str) -> str:
+    """The address as it is kept: lower case, without blanks around it. Raises NotAnEmail for what cannot be one (bad inputs 20, 97)."""
+    email = typed.strip().lower()
+    if len(email) > EMAIL_CHARACTERS or not _EMAIL.fullmatch(email) or ".." in email:
+        raise NotAnEmail(fields=(FieldProblem("email", NotAnEmail.code, "This is not an e-mail address we can use."),))
+    return email
+
+
+def clean_name(typed: str, field: str = "name") -> str:
+    """A name as it is kept (NFC). Raises NotAName when it is empty, too long, or holds control characters (bad inputs 10, 20, 24)."""
+    name = unicodedata.normalize("NFC", typed.strip())
+    # Cc holds CR, LF and NUL; Cs lone surrogates, which no database takes.
+    if not name or len(name) > NAME_CHARACTERS or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        words = f"Give it a name of 1 to {NAME_CHARACTERS} characters on one line."
+        raise NotAName(fields=(FieldProblem(field, NotAName.code, words),))
+    return name
