@@ -56,7 +56,9 @@ class StopRequest:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._asked)
+            # nohup has SIGHUP ignored for us, and means it.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._asked)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def __call__(self) -> bool:
@@ -98,6 +100,7 @@ class Supervisor:
         self._retry: dict[str, float] = {}
         self._children: list[_Child] = []
         self._lifeline = Lifeline()
+        self._stopped = False
 
     def pids(self) -> dict[str, int]:
         """The process number of everything that runs now, by name."""
@@ -144,6 +147,9 @@ class Supervisor:
 
     def stop(self) -> None:
         """SIGTERM to every process, SIGKILL to those that are left after the limit, then the companions. Safe to call twice."""
+        if self._stopped:
+            return
+        self._stopped = True
         end = time.monotonic() + self._stop_s
         self._signal_all(signal.SIGTERM)
         while self._running():

@@ -42,6 +42,13 @@ def create(data: Path, binaries: Binaries, account: Account, name: Path, environ
 
     `name` is how the engine's user is to name the folder it stands in. Raises MachineProblem.
     """
+    kept = next(iter(sorted(data.parent.glob(data.name + "-*"))), None)
+    if kept is not None:
+        raise MachineProblem(
+            "upgrade_interrupted",
+            f"An upgrade of the database was interrupted: {kept} is there, {data} is not.",
+            f"Rename {kept} back to {data}, then run kereru upgrade-database again.",
+        )
     fresh = data.with_name(data.name + ".new")
     try:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""The command line. Each command imports what it needs when it runs, so that `kereru --help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from kereru import __version__
+
+app = App(name="kereru", help="Kererū: self-hosted business texting.", version=__version__, result_action="return_value")
+
+_Home = Annotated[Path | None, Parameter(help="Folder for the database, keys and files. [env: KERERU_HOME]")]
+_Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs instead of words for people.")]
+
+
+def _settings(**overrides: object):  # noqa: ANN202 - kereru.kernel.settings.Settings, imported late
+    from kereru.kernel.settings import Settings  # noqa: PLC0415 - see the module docstring
+
+    return Settings.load(**{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()})
+
+
+@app.command
+def serve(
+    *,
+    home: _Home = None,
+    host: Annotated[str | None, Parameter(help="Address to listen on. [env: KERERU_HOST]")] = None,
+    port: Annotated[int | None, Parameter(help="Port to listen on; 0 takes a free one. [env: KERERU_PORT]")] = None,
+    web_processes: Annotated[int | None, Parameter(help="How many web processes. [env: KERERU_WEB_PROCESSES]")] = None,
+    insecure_http: Annotated[bool, Parameter(negative="", help="Accept plain http on an address others can reach.")] = False,
+) -> int:
+    """Run Kererū: database, web, sender and scheduler, until Ctrl-C or SIGTERM."""
+    from kereru.entrypoints.serve import serve as run  # noqa: PLC0415 - see the module docstring
+
+    run(_settings(home=home, host=host, port=port, web_processes=web_processes, insecure_http=insecure_http or None))
+    return 0
+
+
+@app.command
+def migrate(*, home: _Home = None) -> int:
+    """Bring the database to this version's shape. Run it once after an upgrade, before `serve`, when the database is a server of its own."""
+    from kereru.entrypoints.upgrade import migrate_database  # noqa: PLC0415 - see the module docstring
+
+    migrate_database(_settings(home=home))
+    print("The database has this version's shape.")
+    return 0
+
+
+@app.command
+def upgrade_database(
+    *, home: _Home = None, from_binaries: Annotated[Path, Parameter(help="Folder with the programs of the PostgreSQL version that made the database.")]
+) -> int:
+    """Move the embedded database to this version's PostgreSQL. The old folder is kept beside the new one."""
+    from kereru.entrypoints.upgrade import upgrade  # noqa: PLC0415 - see the module docstring
+
+    kept = upgrade(_settings(home=home), from_binaries)
+    print(f"The database was moved. The old one is kept in {kept}; remove it when you are content.")
+    return 0
+
+
+@app.command
+def doctor(
+    *,
+    home: _Home = None,
+    host: Annotated[str | None, Parameter(help="Address that `serve` would listen on. [env: KERERU_HOST]")] = None,
+    port: Annotated[int | None, Parameter(help="Port that `serve` would listen on. [env: KERERU_PORT]")] = None,
+    as_json: _Json = False,
+) -> int:
+    """Say in words what is wrong with this machine, and what to do about it. Exit code 1 when something is."""
+    from kereru.entrypoints.doctor import examine, report  # noqa: PLC0415 - see the module docstring
+
+    findings = examine(_settings(home=home, host=host, port=port))
+    print(report(findings, as_json=as_json))
+    return int(any(finding.wrong for finding in findings))
+
+
+@app.command
+def demo(
+    *,
+    port: Annotated[int, Parameter(help="Port of the client and the portal; 0 takes a free one.")] = 8080,
+    simulator_port: Annotated[int, Parameter(help="Port of the simulated carriers and phones; 0 takes a free one.")] = 8090,
+    home: Annotated[Path, Parameter(help="Folder that keeps the demo's data.")] = Path(".demo"),
+    as_json: _Json = False,
+) -> int:
+    """Run everything with an invented phone company, simulated carriers and phones. Ctrl-C stops all of it."""
+    from kereru.entrypoints.demo import demo as run  # noqa: PLC0415 - see the module docstring
+
+    run(port=port, simulator_port=simulator_port, home=home, as_json=as_json)
+    return 0
+
+
+def _mount_later() -> None:
+    """Commands whose modules are only imported when they are used."""
+    app.command("kereru.entrypoints.admin:app", name="admin", help="Act as the operator above all providers.")
+    app.command("kereru.entrypoints.bench:bench", name="bench", help="Measure one benchmark beside its ruler.")
+
+
+def main() -> None:
+    """Run the command line and end the process: 0 when it went well, 1 with one plain sentence when not."""
+    from kereru.entrypoints.problems import MachineProblem  # noqa: PLC0415 - see the module docstring
+    from kereru.kernel.errors import KereruError  # noqa: PLC0415 - see the module docstring
+    from kereru.kernel.settings import SettingsProblem  # noqa: PLC0415 - see the module docstring
+
+    try:
+        outcome = app()
+    except (MachineProblem, KereruError, SettingsProblem) as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(outcome if isinstance(outcome, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

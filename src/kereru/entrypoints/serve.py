@@ -1,0 +1,192 @@
+"""`kereru serve`: the engine (or a given database), the web processes on one inherited socket, the sender and the scheduler.
+
+The parent imports the code once, forks, watches and stops; it serves nothing itself. What runs in the children is given by the modules
+`web`, `sender` and `scheduler`, each with a `main`.
+"""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from kereru.entrypoints import ports
+from kereru.entrypoints.postgres import EmbeddedPostgres, EngineOptions, State
+from kereru.entrypoints.postgres.places import prepare_home
+from kereru.entrypoints.problems import MachineProblem
+from kereru.entrypoints.supervisor import Companion, ProcessSpec, StopRequest, Supervisor
+from kereru.kernel.logging import configure, get_logger
+from kereru.kernel.settings import Settings
+
+READY_PATH = "/health/ready"
+_log = get_logger("serve")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is running: its settings as the processes see them, and its supervisor."""
+
+    settings: Settings
+    supervisor: Supervisor
+    stop_request: StopRequest
+
+
+def check_address(settings: Settings) -> str | None:
+    """What people must know about plain http on this address, or None. Raises MachineProblem where it is refused (design §9)."""
+    if ports.is_loopback(settings.host) or settings.secure:
+        return None
+    if not settings.insecure_http:
+        raise MachineProblem(
+            "insecure_http",
+            f"Kererū would answer plain http on {settings.host}, where others can read along.",
+            "Put a proxy with https in front and set KERERU_PUBLIC_URL to its https address, or accept it with --insecure-http.",
+        )
+    return "Plain http: others on the network can read along, and browsers allow neither push notifications nor offline use."
+
+
+@contextlib.contextmanager
+def installation(settings: Settings) -> Iterator[Installation]:
+    """The database, migrated, with an empty supervisor beside it; everything is stopped at the end. Raises MachineProblem."""
+    stop_request = StopRequest()
+    home = settings.home_path
+    prepare_home(home)
+    settings = msgspec.structs.replace(settings, home=str(home))
+    with contextlib.ExitStack() as ending:
+        companions: list[Companion] = []
+        if settings.database_url:
+            settings = _with_database(settings, settings.database_url)
+        else:
+            engine = EmbeddedPostgres(home, engine_options(settings))
+            ending.callback(engine.stop)
+            settings = _with_database(settings, engine.start(stop_request))
+            companions.append(Companion("postgres", lambda: engine.step() is State.READY, engine.stop, lambda: engine.pid))
+        supervisor = Supervisor(stop_request, stop_s=settings.stop_s, companions=companions)
+        ending.callback(supervisor.stop)
+        _bring_up_to_date(settings, supervisor, stop_request, embedded=bool(companions))
+        yield Installation(settings, supervisor, stop_request)
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """How the embedded engine is run under these settings: room for every process's connections and a few for people."""
+    connections = (settings.web_processes * 2 + 2) * settings.pool_size + 30
+    return EngineOptions(
+        binaries=settings.postgres_binaries,
+        user=settings.postgres_user,
+        runtime_folder=settings.runtime_folder,
+        max_connections=max(100, connections),
+        stop_s=min(20.0, settings.stop_s),
+    )
+
+
+def _with_database(settings: Settings, url: str) -> Settings:
+    return msgspec.structs.replace(settings, database_url=url, direct_database_url=settings.direct_database_url or url)
+
+
+def _bring_up_to_date(settings: Settings, supervisor: Supervisor, stop_request: StopRequest, *, embedded: bool) -> None:
+    """The embedded database is migrated here; a given one is only looked at, because several machines may share it."""
+    work = (lambda: _migrate(settings)) if embedded else (lambda: _check_database(settings))
+    status = supervisor.run_once("migrate", work)
+    if stop_request():
+        raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+    if status == _NOT_REACHED:
+        raise MachineProblem("database_unreachable", "The database in KERERU_DATABASE_URL does not answer.", "Check the address and that it is running.")
+    if status == _TOO_OLD:
+        raise MachineProblem("postgres_too_old", "The database server is older than PostgreSQL 17.", "Use a newer server.")
+    if status == _OTHER_SHAPE:
+        raise MachineProblem("not_migrated", "The database does not have the shape this version needs.", "Run kereru migrate once, then start again.")
+    if status:
+        raise MachineProblem("migration_failed", "The database could not be brought to this version's shape.", "The log above says why; nothing was half changed.")
+
+
+_NOT_REACHED, _TOO_OLD, _OTHER_SHAPE = 81, 82, 83
+
+
+def _migrate(settings: Settings) -> None:
+    from kereru.migrations.runner import migrate  # noqa: PLC0415 - only the child that migrates carries Alembic
+
+    migrate(settings.database_url)
+
+
+def _check_database(settings: Settings) -> None:
+    import psycopg  # noqa: PLC0415 - as above
+
+    from kereru.migrations.runner import versions  # noqa: PLC0415 - as above
+
+    try:
+        with psycopg.connect(settings.database_url, connect_timeout=10) as connection:
+            version = connection.info.server_version
+    except psycopg.OperationalError as error:
+        _log.error("the database does not answer", reason=str(error).strip())
+        raise SystemExit(_NOT_REACHED) from error
+    if version < 170000:
+        raise SystemExit(_TOO_OLD)
+    present, wanted = versions(settings.database_url)
+    if present != wanted:
+        raise SystemExit(_OTHER_SHAPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mains:
+    """What runs in the children. Each returns after SIGTERM, once its work is in order."""
+
+    web: Callable[[Settings, Sequence[socket.socket]], None]
+    sender: Callable[[Settings], None]
+    scheduler: Callable[[Settings], None]
+
+
+def load_mains() -> Mains:
+    """The product's own processes. Imported in the parent before the first fork, so that children share the memory."""
+    from kereru.entrypoints import scheduler, sender, web  # noqa: PLC0415 - --help and doctor do without them
+
+    return Mains(web.main, sender.main, scheduler.main)
+
+
+def add_processes(running: Installation, listening: socket.socket, mains: Mains) -> None:
+    """Start the web processes, the sender and the scheduler."""
+    settings = running.settings
+
+    def add(name: str, target: Callable[[], None]) -> None:
+        def process() -> None:
+            configure(settings.log_level, process=name)
+            target()
+
+        running.supervisor.add(ProcessSpec(name, process))
+
+    for number in range(1, settings.web_processes + 1):
+        add("web" if number == 1 else f"web-{number}", lambda: mains.web(settings, [listening]))
+    add("sender", lambda: mains.sender(settings))
+    add("scheduler", lambda: mains.scheduler(settings))
+
+
+def once_ready(settings: Settings, announce: Callable[[], None]) -> Callable[[], bool]:
+    """For Supervisor.run: looks whether the web processes are ready and announces it, once."""
+
+    def look() -> bool:
+        if not ports.answers(settings.host, settings.port, READY_PATH):
+            return False
+        announce()
+        return True
+
+    return look
+
+
+def serve(settings: Settings, say: Callable[[str], None] = print, mains: Callable[[], Mains] = load_mains) -> None:
+    """Run until SIGTERM or SIGINT. `say` gets the few lines that are for people. Raises MachineProblem when it cannot start."""
+    configure(settings.log_level, process="supervisor")
+    warning = check_address(settings)
+    with contextlib.closing(ports.bind(settings.host, settings.port)) as listening:
+        settings = msgspec.structs.replace(settings, port=ports.port_of(listening))
+        try:
+            with installation(settings) as running:
+                add_processes(running, listening, mains())
+
+                def announce() -> None:
+                    say(f"Kererū is ready at {running.settings.base_url}  (Ctrl-C stops it)")
+                    if warning:
+                        say(warning)
+
+                running.supervisor.run(once_ready(running.settings, announce))
+        except MachineProblem as problem:
+            if problem.code != "stopped":
+                raise

@@ -1,0 +1,88 @@
+"""Bringing a database to what this version needs: its shape (`kereru migrate`), and the engine's major version (`kereru upgrade-database`)."""
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from kereru.entrypoints.postgres import EmbeddedPostgres
+from kereru.entrypoints.postgres.binaries import find_binaries
+from kereru.entrypoints.problems import MachineProblem, from_os_error
+from kereru.entrypoints.serve import engine_options
+from kereru.kernel.settings import Settings
+
+
+def migrate_database(settings: Settings) -> None:
+    """Apply every migration to the given database, or to the embedded one. Raises MachineProblem when it cannot be reached."""
+    import psycopg  # noqa: PLC0415 - the command line starts without them
+
+    from kereru.migrations.runner import migrate  # noqa: PLC0415 - as above
+
+    if settings.database_url:
+        try:
+            migrate(settings.database_url)
+        except psycopg.OperationalError as error:
+            raise MachineProblem(
+                "database_unreachable", f"The database does not answer: {str(error).strip()}.", "Check KERERU_DATABASE_URL and that it is running."
+            ) from error
+        return
+    engine = EmbeddedPostgres(settings.home_path, engine_options(settings))
+    try:
+        migrate(engine.start())
+    finally:
+        engine.stop()
+
+
+def upgrade(settings: Settings, old_programs: Path) -> Path:
+    """Move the embedded database to the present programs by dump and restore; answers where the old folder is kept.
+
+    The old folder is only read, and set aside when the new one is complete. It needs free disk of about the database's size. Raises MachineProblem.
+    """
+    home = settings.home_path
+    options = engine_options(settings)
+    old = EmbeddedPostgres(home, replace(options, binaries=str(old_programs)))
+    if not old.data.exists():
+        raise MachineProblem("no_database", f"There is no database in {home}.", "Name the folder that holds it with --home.")
+    made_by = (old.data / "PG_VERSION").read_text().strip()
+    kept = home / f"postgres-{made_by}"
+    if kept.exists():
+        raise MachineProblem("already_kept", f"{kept} exists already.", "Move it away, or remove it if you no longer need it, then start again.")
+    staging = home / ".upgrade"
+    shutil.rmtree(staging, ignore_errors=True)
+    new = EmbeddedPostgres(staging, options)
+    try:
+        old_url = old.start()
+        _copy(find_binaries(options.binaries).folder, old_url, new.start())
+    except OSError as error:
+        raise from_os_error(error, home) from error
+    finally:
+        new.stop()
+        old.stop()
+    old.data.rename(kept)
+    new.data.rename(old.data)
+    shutil.rmtree(staging, ignore_errors=True)
+    return kept
+
+
+def _copy(programs: Path, source: str, target: str) -> None:
+    """Roles, then the database, from one running engine to another, stopping at the first error."""
+    for dump, load in (("pg_dumpall", "psql"), ("pg_dump", "psql")):
+        if not (programs / dump).exists() or not (programs / load).exists():
+            raise MachineProblem("no_dump_programs", f"{programs} lacks {dump} or {load}.", "Name a complete folder in KERERU_POSTGRES_BINARIES.")
+    roles = subprocess.run(
+        [programs / "pg_dumpall", "--roles-only", f"--dbname={source}"], capture_output=True, text=True, check=False
+    )
+    _good(roles.returncode, roles.stderr)
+    # The target's own superuser exists already, so its CREATE ROLE may fail; everything else must not.
+    wanted = "\n".join(line for line in roles.stdout.splitlines() if line.strip() != "CREATE ROLE kereru_owner;")
+    done = subprocess.run([programs / "psql", "-qXb", "-v", "ON_ERROR_STOP=1", "-d", target], input=wanted, capture_output=True, text=True, check=False)
+    _good(done.returncode, done.stderr)
+    with subprocess.Popen([programs / "pg_dump", f"--dbname={source}"], stdout=subprocess.PIPE) as dumping:
+        command = [programs / "psql", "-qXb", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", target]
+        loaded = subprocess.run(command, stdin=dumping.stdout, stderr=subprocess.PIPE, text=True, check=False)
+    _good(dumping.returncode or loaded.returncode, loaded.stderr)
+
+
+def _good(status: int, words: str) -> None:
+    if status:
+        raise MachineProblem("upgrade_failed", f"The database could not be moved: {words.strip().splitlines()[-1:] or status}.", "Nothing was changed; the old one is as it was.")
