@@ -23,6 +23,11 @@ class DialingHabits:
     exclude_leading_zero: bool
 
 
+def habits_of(region: str, *, exclude_leading_zero: bool) -> DialingHabits:
+    """The habits of a user in `region` (ISO 3166, two letters)."""
+    return DialingHabits(region, str(phonenumbers.country_code_for_region(region)), exclude_leading_zero)
+
+
 @dataclass(frozen=True, slots=True)
 class TypedNumber:
     """A typed number in E.164. `cleaned` says that invisible characters were taken out (bad input 30)."""

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pyreqwest.client import Client, ClientBuilder
-from pyreqwest.exceptions import BodyDecodeError, BuilderError, PoolTimeoutError, PyreqwestError, RequestError, RequestTimeoutError
+from pyreqwest.exceptions import BuilderError, PoolTimeoutError, PyreqwestError, RequestError, RequestTimeoutError
 from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import Response
 from yarl import URL
@@ -184,7 +184,8 @@ class CarrierClient:
             builder = self._client.request(request.method, request.url).headers(dict(request.headers))
             if request.method in ("POST", "PUT"):
                 builder = builder.body_bytes(request.body)
-            async with builder.timeout(timedelta(seconds=request.deadline_s)).build_streamed() as response:
+            builder = builder.timeout(timedelta(seconds=request.deadline_s)).streamed_read_buffer_limit(0)
+            async with builder.build_streamed() as response:
                 head = (response.status, _lower(response))
                 while (chunk := await response.body_reader.read_chunk()) is not None:
                     received += memoryview(chunk)
@@ -250,7 +251,7 @@ def _failure(error: PyreqwestError, head: tuple[int, dict[str, str]] | None, rec
     status, headers = head or (None, {})
     if isinstance(error, RequestTimeoutError):
         return Interrupted("timeout", detail, duration_ms, status, headers, received)
-    if isinstance(error, BodyDecodeError):
+    if head is not None:
         return Interrupted("cut", detail, duration_ms, status, headers, received)
     if "connection" in detail:
         return Interrupted("reset", detail, duration_ms, status, headers, received)
