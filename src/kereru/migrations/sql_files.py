@@ -7,5 +7,9 @@ from alembic import op
 
 def run(name: str) -> None:
     """Execute `sql/NAME.sql` as it stands: no parameters, several statements."""
-    text = (files("kereru.migrations") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    run_text((files("kereru.migrations") / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def run_text(text: str) -> None:
+    """Execute SQL as it stands: no parameters, several statements."""
     op.get_bind().exec_driver_sql(text.replace("%", "%%"))

@@ -5,6 +5,7 @@ CREATE TABLE platform (
   id bigint NOT NULL,
   carrier text NOT NULL,
   name text NOT NULL,
+  carrier_account text NOT NULL DEFAULT '', -- the carrier's own name for the account, as its webhooks spell it
   credentials_sealed bytea NOT NULL,
   endpoints jsonb NOT NULL DEFAULT '{}',
   user_confirmation boolean NOT NULL DEFAULT true,  -- R128
@@ -35,8 +36,9 @@ CREATE TABLE number (
   id bigint NOT NULL,
   platform_id bigint NOT NULL,
   e164 text NOT NULL CHECK (e164 ~ '^\+[1-9][0-9]{6,14}$'),
-  carrier_ref text NOT NULL DEFAULT '',
+  carrier_ref text NOT NULL DEFAULT '',     -- what the carrier wants named when the webhook is removed; empty: no webhook is set
   hook_secret_sealed bytea,
+  version integer NOT NULL DEFAULT 1,       -- of what its user sees, over all its assignments
   PRIMARY KEY (provider_id, id),
   UNIQUE (provider_id, platform_id, e164),
   FOREIGN KEY (provider_id, platform_id) REFERENCES platform
@@ -88,7 +90,7 @@ CREATE TABLE opt_in_event (
   provider_id bigint NOT NULL,
   id bigint NOT NULL,
   assignment_id bigint NOT NULL,
-  kind smallint NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)), -- 1 asked, 2 yes, 3 no, 4 cancel, 5 reset
+  kind smallint NOT NULL CHECK (kind IN (1, 2, 3, 4, 5)), -- 1 yes, 2 no, 3 cancel, 4 reset, 5 the platform no longer asks
   actor text NOT NULL,
   address text NOT NULL DEFAULT '',
   agent text NOT NULL DEFAULT '',
@@ -117,21 +119,22 @@ CALL guard_tenant_table('live_socket');
 
 -- What ingress must know of a platform, before a tenant is known.
 CREATE FUNCTION ingress_platform(wanted bytea) RETURNS TABLE (
-  provider_id bigint, platform_id bigint, carrier text, credentials_sealed bytea, hook_secrets_sealed bytea[])
+  provider_id bigint, platform_id bigint, carrier text, carrier_account text, hook_numbers text[], hook_secrets_sealed bytea[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT p.provider_id, p.id, p.carrier, p.credentials_sealed,
-    ARRAY(SELECT n.hook_secret_sealed FROM number n
-          WHERE n.provider_id = p.provider_id AND n.platform_id = p.id AND n.hook_secret_sealed IS NOT NULL)
+  SELECT p.provider_id, p.id, p.carrier, p.carrier_account, coalesce(h.numbers, '{}'), coalesce(h.secrets, '{}')
   FROM ingress_token t JOIN platform p ON p.provider_id = t.provider_id AND p.id = t.platform_id AND p.ended_at IS NULL
+  CROSS JOIN LATERAL (
+    SELECT array_agg(n.e164) AS numbers, array_agg(n.hook_secret_sealed) AS secrets FROM number n
+    WHERE n.provider_id = p.provider_id AND n.platform_id = p.id AND n.hook_secret_sealed IS NOT NULL) h
   WHERE t.token_hash = wanted
 $$;
 CREATE FUNCTION put_ingress_token(its_hash bytea, its_provider bigint, its_platform bigint, its_sealed bytea) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  INSERT INTO ingress_token VALUES (its_hash, its_provider, its_platform, its_sealed)
+  INSERT INTO ingress_token SELECT its_hash, its_provider, its_platform, its_sealed WHERE its_provider = scope_provider()
 $$;
 CREATE FUNCTION ingress_token_of(its_provider bigint, its_platform bigint) RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT token_sealed FROM ingress_token t WHERE t.provider_id = its_provider AND t.platform_id = its_platform
+  SELECT token_sealed FROM ingress_token t WHERE t.provider_id = its_provider AND t.platform_id = its_platform AND its_provider = scope_provider()
 $$;
 GRANT EXECUTE ON FUNCTION ingress_platform(bytea) TO kereru_ingest;
-GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint) TO kereru_app, kereru_service;
+GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint) TO kereru_app;

@@ -1,12 +1,13 @@
 """The foundation: tenancy, provisioning, messaging, feeds and the functions of the two hot paths."""
 
-from kereru.migrations.sql_files import run
+from kereru.kernel.jobs.schema import schema_text
+from kereru.migrations.sql_files import run, run_text
 
 revision = "0001"
 down_revision = None
 
 FILES = (
-    "0001_foundation", "0002_tenancy", "0003_provisioning", "0004_messaging", "0005_feeds", "0006_ingest", "0007_delivery", "0008_jobs",
+    "0001_foundation", "0002_tenancy", "0003_provisioning", "0004_messaging", "0005_feeds", "0006_ingest", "0007_delivery",
 )  # fmt: skip
 
 
@@ -14,3 +15,5 @@ def upgrade() -> None:
     """Make everything."""
     for name in FILES:
         run(name)
+    run_text(schema_text())
+    run("0008_jobs")

@@ -1,0 +1,152 @@
+"""Runs jobs: polls each second, is woken at once by our own NOTIFY, survives a database that goes away, and takes over what a dead worker left."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import procrastinate
+import psycopg
+from procrastinate.connector import Notify
+from procrastinate.exceptions import ProcrastinateException
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from kereru.kernel.jobs.model import JOB_CHANNEL, Backoff, GiveUp, Handler, JobKind
+from kereru.kernel.logging import get_logger
+
+ROLE = "kereru_service"
+POLL_S = 1.0
+PARALLEL_JOBS = 4
+STALLED_S = 30.0
+"""A worker that gave no sign of life for this long is dead; its jobs go back into the queue."""
+KEEP_FAILED_HOURS = 24 * 90
+_WOKEN = '{"type": "job_inserted", "job_id": 0}'
+_log = get_logger("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class JobStore:
+    """Where jobs lie: `url` for work, `direct_url` past any pooler for LISTEN."""
+
+    url: str
+    direct_url: str
+
+
+class _Connector(procrastinate.PsycopgConnector):
+    """Listens on our channel instead of Procrastinate's, whose triggers halve every transaction that writes a job (perf.md)."""
+
+    def __init__(self, store: JobStore) -> None:
+        super().__init__(
+            conninfo=_as_service(store.url), min_size=1, max_size=2, kwargs={"autocommit": True, "application_name": "kereru_jobs"}
+        )
+        self._direct = _as_service(store.direct_url)
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                async with await psycopg.AsyncConnection.connect(
+                    self._direct, autocommit=True, application_name="kereru_jobs"
+                ) as connection:
+                    await connection.execute(f"LISTEN {JOB_CHANNEL}")
+                    async for _ in connection.notifies():
+                        await on_notification(channel=JOB_CHANNEL, payload=_WOKEN)
+            await asyncio.sleep(POLL_S)
+
+
+class _Retry(BaseRetryStrategy):
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, GiveUp):
+            return None
+        pause_s = self._backoff.pause_s(job.attempts + 1)
+        return None if pause_s is None else RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=pause_s))
+
+
+async def work(store: JobStore, handlers: Mapping[JobKind, Handler]) -> None:
+    """Run jobs until cancelled. A database that cannot be reached is tried again each second; a worker that stops by itself is started anew."""
+    while True:
+        try:
+            async with _opened(store, handlers) as app:
+                await _run(app)
+        except (psycopg.Error, ProcrastinateException) as error:
+            _log.warning("jobs_wait_for_database", error=type(error).__name__)
+        await asyncio.sleep(POLL_S)
+
+
+async def work_until_idle(store: JobStore, handlers: Mapping[JobKind, Handler]) -> int:
+    """Run the jobs that are due, one after the other, and those they make due; answers how many runs that took. For commands and tests."""
+    runs = 0
+
+    def counted(handler: Handler) -> Handler:
+        async def run(ids: Mapping[str, int]) -> None:
+            nonlocal runs
+            runs += 1
+            await handler(ids)
+
+        return run
+
+    async with _opened(store, {kind: counted(handler) for kind, handler in handlers.items()}) as app:
+        before = -1
+        while runs > before:
+            before = runs
+            await app.run_worker_async(
+                wait=False, concurrency=1, listen_notify=False, delete_jobs="successful", install_signal_handlers=False
+            )
+    return runs
+
+
+@contextlib.asynccontextmanager
+async def _opened(store: JobStore, handlers: Mapping[JobKind, Handler]) -> AsyncIterator[procrastinate.App]:
+    app = procrastinate.App(connector=_Connector(store))
+    for kind, handler in handlers.items():
+        app.task(name=kind.name, retry=_Retry(kind.backoff))(_task(kind, handler))
+    async with app.open_async():
+        yield app
+
+
+def _task(kind: JobKind, handler: Handler) -> Callable[..., Awaitable[None]]:
+    async def run(**ids: int) -> None:
+        try:
+            await handler(ids)
+        except Exception as error:
+            _log.warning("job_failed", job=kind.name, error=type(error).__name__, gives_up=isinstance(error, GiveUp))
+            raise
+
+    return run
+
+
+async def _run(app: procrastinate.App) -> None:
+    caretaker = asyncio.ensure_future(_take_care(app))
+    try:
+        await app.run_worker_async(
+            concurrency=PARALLEL_JOBS,
+            fetch_job_polling_interval=POLL_S,
+            delete_jobs="successful",
+            install_signal_handlers=False,
+            stalled_worker_timeout=STALLED_S,
+            shutdown_graceful_timeout=5.0,
+        )
+    finally:
+        caretaker.cancel()
+        await asyncio.gather(caretaker, return_exceptions=True)
+
+
+async def _take_care(app: procrastinate.App) -> None:
+    """Put what dead workers held back into the queue, and drop failures nobody will look at any more."""
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
+            _log.warning("job_taken_over", job=job.task_name)
+            await app.job_manager.retry_job(job)
+        await app.job_manager.delete_old_jobs(nb_hours=KEEP_FAILED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True)
+        await asyncio.sleep(STALLED_S)
+
+
+def _as_service(url: str) -> str:
+    # As kernel.db does it: a URL that names a user keeps it.
+    named = conninfo_to_dict(url).get("user")
+    return url if named else make_conninfo(url, user=ROLE)
