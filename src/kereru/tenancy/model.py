@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 
 from kereru.kernel.errors import FieldProblem
-from kereru.tenancy.errors import NotAnEmail, NotAName
+from kereru.tenancy.errors import NotAName, NotAnEmail
 
 NAME_CHARACTERS = 100
 EMAIL_CHARACTERS = 254

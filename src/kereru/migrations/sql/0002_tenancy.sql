@@ -35,6 +35,7 @@ CREATE TABLE sign_in (
   email text NOT NULL,
   password_hash text NOT NULL,
   totp_sealed bytea,
+  totp_step bigint NOT NULL DEFAULT 0, -- the newest time step whose code was used: none is good twice
   disabled_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT app_now(),
   PRIMARY KEY (provider_id, id),
@@ -113,6 +114,16 @@ CREATE TABLE api_key (
   FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
 );
 
+-- Addresses from which somebody has signed in: there, strangers' tries against his e-mail elsewhere do not lock him out (input 94).
+CREATE TABLE known_address (
+  provider_id bigint NOT NULL,
+  sign_in_id bigint NOT NULL,
+  address text NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, sign_in_id, address),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+
 -- Tries at the door, by e-mail and by address; a leaky bucket in one row each, for the whole installation (threat: stuffing).
 CREATE UNLOGGED TABLE throttle (
   subject text PRIMARY KEY,
@@ -123,7 +134,8 @@ CREATE UNLOGGED TABLE throttle (
 CREATE PROCEDURE guard_tenancy() LANGUAGE plpgsql AS $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['provider', 'reseller', 'user_group', 'sign_in', 'portal_role', 'feed', 'end_user', 'session', 'api_key'] LOOP
+  FOREACH name IN ARRAY ARRAY['provider', 'reseller', 'user_group', 'sign_in', 'portal_role', 'feed', 'end_user', 'session', 'api_key',
+    'known_address'] LOOP
     CALL guard_tenant_table(name::regclass);
   END LOOP;
 END $$;
@@ -154,6 +166,10 @@ DECLARE
   filled double precision;
 BEGIN
   INSERT INTO throttle VALUES (whom, 0, instant) ON CONFLICT DO NOTHING;
+  IF FOUND AND random() < 0.01 THEN
+    DELETE FROM throttle WHERE subject IN (
+      SELECT subject FROM throttle WHERE at < instant - interval '1 day' LIMIT 200 FOR UPDATE SKIP LOCKED);
+  END IF;
   SELECT greatest(0, level - leak_per_s * extract(epoch FROM instant - at)) INTO filled FROM throttle WHERE subject = whom FOR UPDATE;
   IF filled + 1 > capacity THEN
     RETURN (filled + 1 - capacity) / leak_per_s;
@@ -161,5 +177,16 @@ BEGIN
   UPDATE throttle SET level = filled + 1, at = instant WHERE subject = whom;
   RETURN 0;
 END $$;
+-- Takes one try back: it succeeded, and only failures count.
+CREATE FUNCTION throttle_give(whom text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  UPDATE throttle SET level = greatest(0, level - 1) WHERE subject = whom
+$$;
+-- The migration this database stands at, for readiness.
+CREATE FUNCTION schema_version() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT version_num::text FROM alembic_version
+$$;
+GRANT EXECUTE ON FUNCTION throttle_give(text), schema_version() TO kereru_app;
 GRANT EXECUTE ON FUNCTION find_sign_in(text), take_email(text, bigint, bigint), release_email(text, bigint),
   throttle_take(text, double precision, double precision) TO kereru_app;

@@ -1,0 +1,1 @@
+"""Getting in: passwords, second factors, sessions, API keys, throttles. Only hashes of tokens are stored."""

@@ -1,0 +1,111 @@
+"""Who is this? Turns what a caller came with into a Principal: one statement inside the tenant its token names, remembered for a moment."""
+
+from collections.abc import Iterable
+
+from kereru.kernel.clock import Clock
+from kereru.kernel.db import Database, ProviderScope, Row, Transaction
+from kereru.kernel.settings import Settings
+from kereru.tenancy.access import store
+from kereru.tenancy.access.model import Credential, api_key_credential, session_credential
+from kereru.tenancy.model import Level
+from kereru.tenancy.policy import Principal, Role, UserIdentity
+
+REMEMBERED_S = 2.0
+_MOST_REMEMBERED = 20_000
+
+
+def cookie_name(settings: Settings) -> str:
+    """The session cookie's name: the `__Host-` prefix makes browsers insist on https, the whole host, and no domain (design §9)."""
+    return "__Host-kereru_session" if settings.secure else "kereru_session"
+
+
+class Authenticator:
+    """Knows who callers are. Whatever ends a session or a role is seen here within `REMEMBERED_S` (G26 allows 5 s), in this process at once."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._cookie = cookie_name(settings)
+        self._limits = {"idle_s": settings.session_idle_s, "max_s": settings.session_max_s}
+        self._remembered: dict[bytes, tuple[float, Principal]] = {}
+
+    def credential(self, headers: Iterable[tuple[bytes, bytes]]) -> Credential | None:
+        """What these ASGI headers prove, unverified. A Bearer token, even a wrong one, speaks before any cookie."""
+        cookies: list[str] = []
+        for name, value in headers:
+            if name == b"authorization":
+                scheme, _, token = value.decode("latin-1").partition(" ")
+                return api_key_credential(token.strip()) if scheme.lower() == "bearer" else None
+            if name == b"cookie":
+                cookies.append(value.decode("latin-1"))
+        token = _cookie_value("; ".join(cookies), self._cookie) if cookies else None
+        return session_credential(token) if token else None
+
+    async def principal_of(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal | None:
+        """Who sent these ASGI headers; None for nobody we know."""
+        credential = self.credential(headers)
+        return None if credential is None else await self.principal(credential)
+
+    async def principal(self, credential: Credential) -> Principal | None:
+        """Whose credential this is; None when it is unknown, expired, or its sign-in disabled."""
+        now = self._clock.monotonic()
+        known = self._remembered.get(credential.hash)
+        # The tenant is part of the token, hence of its hash; comparing it again costs nothing.
+        if known is not None and known[0] > now and known[1].provider_id == credential.provider_id:
+            return known[1]
+        async with self._database.transaction(ProviderScope(credential.provider_id)) as tx:
+            found = await self._look_up(tx, credential)
+        if found is None:
+            self._remembered.pop(credential.hash, None)
+            return None
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[credential.hash] = (now + REMEMBERED_S, found)
+        return found
+
+    async def still_valid(self, principal: Principal) -> bool:
+        """Whether what `principal` came with is good still, by the database; for sockets, which outlive requests (G26)."""
+        credential = Credential(principal.via, principal.provider_id, principal.credential)
+        async with self._database.transaction(ProviderScope(principal.provider_id)) as tx:
+            return await self._look_up(tx, credential) is not None
+
+    def forget(self, credential: Credential) -> None:
+        """Drop what is remembered of a credential that was just ended."""
+        self._remembered.pop(credential.hash, None)
+
+    async def _look_up(self, tx: Transaction, credential: Credential) -> Principal | None:
+        params: dict[str, object] = {"provider_id": credential.provider_id, "hash": credential.hash}
+        is_session = credential.kind == "session"
+        row = await tx.row(store.WHO_BY_SESSION, {**params, **self._limits}) if is_session else await tx.row(store.WHO_BY_API_KEY, params)
+        if row is None:
+            return None
+        if row.stale:
+            await tx.run(store.SEEN_SESSION if is_session else store.SEEN_API_KEY, params)
+        return _principal(credential, row)
+
+
+def _principal(credential: Credential, row: Row) -> Principal:
+    user = None
+    if row.user_id is not None:
+        user = UserIdentity(
+            row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone
+        )
+    return Principal(
+        provider_id=credential.provider_id,
+        sign_in_id=row.sign_in_id,
+        email=row.email,
+        user=user,
+        roles=tuple(Role(Level(level), int(organisation), name) for level, organisation, name in row.roles),
+        via=credential.kind,
+        scopes=frozenset(row.scopes),
+        credential=credential.hash,
+    )
+
+
+def _cookie_value(header: str, name: str) -> str | None:
+    # Python's own parser drops every cookie behind one it dislikes; ours must survive a neighbour's odd one.
+    for piece in header.split(";"):
+        key, _, value = piece.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return None

@@ -1,0 +1,85 @@
+"""The SQL of sign-ins, sessions and API keys. Times are the database's (G43)."""
+
+FIND_SIGN_IN = "SELECT provider_id, sign_in_id FROM find_sign_in(%(email)s)"
+TAKE_EMAIL = "SELECT take_email(%(email)s, %(provider_id)s, %(sign_in_id)s)"
+THROTTLE_TAKE = "SELECT throttle_take(%(subject)s, %(capacity)s, %(leak_per_s)s)"
+THROTTLE_GIVE = "SELECT throttle_give(subject) FROM unnest(%(subjects)s::text[]) AS s (subject)"
+
+SIGN_IN_BY_ID = """
+SELECT id, email, password_hash, totp_sealed, totp_step FROM sign_in
+WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s AND disabled_at IS NULL
+"""
+SIGN_IN_BY_EMAIL = """
+SELECT i.id, EXISTS (SELECT 1 FROM end_user u WHERE u.provider_id = i.provider_id AND u.sign_in_id = i.id) AS has_user
+FROM sign_in i WHERE i.provider_id = %(provider_id)s AND i.email = %(email)s FOR UPDATE OF i
+"""
+ADD_SIGN_IN = """
+INSERT INTO sign_in (provider_id, id, email, password_hash) VALUES (%(provider_id)s, %(id)s, %(email)s, %(password_hash)s)
+"""
+SET_PASSWORD = "UPDATE sign_in SET password_hash = %(password_hash)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
+SET_TOTP = "UPDATE sign_in SET totp_sealed = %(sealed)s, totp_step = 0 WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
+USE_TOTP_STEP = """
+UPDATE sign_in SET totp_step = %(step)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s AND totp_step < %(step)s
+"""
+SET_DISABLED = """
+UPDATE sign_in SET disabled_at = CASE WHEN %(disabled)s THEN coalesce(disabled_at, app_now()) END
+WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s
+"""
+
+IS_KNOWN_ADDRESS = """
+SELECT EXISTS (SELECT 1 FROM known_address WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s AND address = %(address)s)
+"""
+KNOW_ADDRESS = """
+INSERT INTO known_address (provider_id, sign_in_id, address) VALUES (%(provider_id)s, %(sign_in_id)s, %(address)s)
+ON CONFLICT (provider_id, sign_in_id, address) DO UPDATE SET seen_at = excluded.seen_at
+"""
+
+ADD_SESSION = """
+WITH gone AS (
+  DELETE FROM session WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s
+    AND (seen_at < app_now() - make_interval(secs => %(idle_s)s) OR created_at < app_now() - make_interval(secs => %(max_s)s))
+)
+INSERT INTO session (provider_id, token_hash, sign_in_id, address, agent)
+VALUES (%(provider_id)s, %(hash)s, %(sign_in_id)s, %(address)s, %(agent)s)
+"""
+END_SESSION = "DELETE FROM session WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s RETURNING sign_in_id"
+END_SESSIONS = "DELETE FROM session WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s"
+SEEN_SESSION = "UPDATE session SET seen_at = app_now() WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s"
+
+ADD_API_KEY = """
+INSERT INTO api_key (provider_id, id, token_hash, sign_in_id, name, hint, scopes)
+VALUES (%(provider_id)s, %(id)s, %(hash)s, %(sign_in_id)s, %(name)s, %(hint)s, %(scopes)s)
+"""
+END_API_KEY = "DELETE FROM api_key WHERE provider_id = %(provider_id)s AND id = %(id)s RETURNING sign_in_id"
+END_API_KEYS = "DELETE FROM api_key WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s"
+API_KEYS = """
+SELECT k.id, k.name, k.hint, k.scopes, k.created_at, k.used_at, i.email FROM api_key k
+JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id WHERE k.provider_id = %(provider_id)s ORDER BY k.id
+"""
+SEEN_API_KEY = "UPDATE api_key SET used_at = app_now() WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s"
+
+# A role counts only while its organisation is there: the organisation's name is what joins it.
+_ROLES = """
+(SELECT coalesce(json_agg(json_build_array(r.level, r.organisation_id::text, o.name) ORDER BY r.level, r.id), '[]'::json)
+ FROM portal_role r JOIN LATERAL (
+   SELECT p.name FROM provider p WHERE r.level = 1 AND p.provider_id = r.provider_id AND p.provider_id = r.organisation_id
+   UNION ALL SELECT s.name FROM reseller s WHERE r.level = 2 AND s.provider_id = r.provider_id AND s.id = r.organisation_id
+   UNION ALL SELECT g.name FROM user_group g WHERE r.level = 3 AND g.provider_id = r.provider_id AND g.id = r.organisation_id
+ ) o ON true WHERE r.provider_id = i.provider_id AND r.sign_in_id = i.id) AS roles
+"""
+_PERSON = f"""
+i.id AS sign_in_id, i.email, u.id AS user_id, u.group_id, u.feed_id, u.name, u.region, u.exclude_leading_zero, u.language, u.timezone, {_ROLES}
+"""
+WHO_BY_SESSION = f"""
+SELECT {_PERSON}, ARRAY[]::text[] AS scopes, s.seen_at < app_now() - interval '60 seconds' AS stale
+FROM session s JOIN sign_in i ON i.provider_id = s.provider_id AND i.id = s.sign_in_id AND i.disabled_at IS NULL
+LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
+WHERE s.provider_id = %(provider_id)s AND s.token_hash = %(hash)s
+  AND s.seen_at > app_now() - make_interval(secs => %(idle_s)s) AND s.created_at > app_now() - make_interval(secs => %(max_s)s)
+"""
+WHO_BY_API_KEY = f"""
+SELECT {_PERSON}, k.scopes, coalesce(k.used_at < app_now() - interval '60 seconds', true) AS stale
+FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
+LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
+WHERE k.provider_id = %(provider_id)s AND k.token_hash = %(hash)s
+"""

@@ -1,0 +1,115 @@
+"""Routes of the session: sign in, who am I, sign out (design §7)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
+
+from kereru.kernel import ids
+from kereru.kernel.clock import Clock
+from kereru.kernel.db import Database
+from kereru.kernel.errors import KereruError
+from kereru.kernel.secrets import Sealer, Secret
+from kereru.kernel.settings import Settings
+from kereru.tenancy.access import commands
+from kereru.tenancy.access.commands import Lifetimes, Try
+from kereru.tenancy.access.model import Credential, session_credential
+from kereru.tenancy.access.queries import Authenticator, cookie_name
+from kereru.tenancy.policy import ANYONE, SIGNED_IN, Principal, abilities, policy
+
+
+class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`code`: six digits of the authenticator app, where the sign-in has one."""
+
+    email: Annotated[str, msgspec.Meta(max_length=320)]
+    password: Annotated[str, msgspec.Meta(max_length=1000)]
+    code: Annotated[str, msgspec.Meta(max_length=20)] = ""
+
+
+class SessionUser(msgspec.Struct, frozen=True):
+    """The end user who signed in."""
+
+    id: str
+    name: str
+    email: str
+    language: str
+    timezone: str
+    region: str
+
+
+class SessionRole(msgspec.Struct, frozen=True):
+    """A portal account of whoever signed in."""
+
+    level: str
+    organisation_id: str
+    organisation: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Who is signed in, as what, and what that person can do."""
+
+    user: SessionUser | None
+    roles: list[SessionRole]
+    can: list[str]
+
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@post("/session", opt=policy(ANYONE), status_code=200)
+async def sign_in(
+    request: AnyRequest, data: SignInBody, database: Database, settings: Settings, clock: Clock, sealer: Sealer, authenticator: Authenticator
+) -> Response[Session]:
+    """Sign in. The token is always a new one, and the one the browser came with ends (bad input 96)."""
+    tried = Try(
+        email=data.email,
+        password=Secret(data.password),
+        code=data.code,
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent", ""),
+    )
+    token = await commands.sign_in(database, sealer, clock, Lifetimes(settings.session_idle_s, settings.session_max_s), tried)
+    await _end_own(request, database, authenticator)
+    fresh = session_credential(token.reveal())
+    principal = await authenticator.principal(fresh) if fresh else None
+    if principal is None:
+        raise KereruError
+    return Response(present(principal), cookies=[_cookie(settings, token.reveal(), settings.session_max_s)])
+
+
+@get("/session", opt=policy(SIGNED_IN))
+async def who_am_i(principal: Principal) -> Session:
+    """Who is signed in."""
+    return present(principal)
+
+
+@delete("/session", opt=policy(ANYONE), status_code=204)
+async def sign_out(request: AnyRequest, database: Database, settings: Settings, authenticator: Authenticator) -> Response[None]:
+    """Sign out: the session ends at once here, within 5 s everywhere (G26). The cookie goes even if it was no good any more."""
+    await _end_own(request, database, authenticator)
+    return Response(None, status_code=204, cookies=[_cookie(settings, "", 0)])
+
+
+def present(principal: Principal) -> Session:
+    """A principal as the API shows it."""
+    user = principal.user
+    return Session(
+        user=user and SessionUser(ids.encode(user.id), user.name, principal.email, user.language, user.timezone, user.region),
+        roles=[SessionRole(role.level.word, ids.encode(role.organisation_id), role.name) for role in principal.roles],
+        can=abilities(principal),
+    )
+
+
+async def _end_own(request: AnyRequest, database: Database, authenticator: Authenticator) -> None:
+    credential: Credential | None = authenticator.credential(request.scope["headers"])
+    if credential is not None and credential.kind == "session":
+        await commands.sign_out(database, credential)
+        authenticator.forget(credential)
+
+
+def _cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
+    return Cookie(key=cookie_name(settings), value=value, path="/", max_age=max_age_s, httponly=True, secure=settings.secure, samesite="lax")
+
+
+ROUTES = (sign_in, who_am_i, sign_out)
