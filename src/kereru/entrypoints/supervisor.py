@@ -56,8 +56,8 @@ class StopRequest:
             os.set_blocking(end, False)
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # nohup has SIGHUP ignored for us, and means it.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # nohup has SIGHUP ignored for us and means it; a shell's "&" ignores SIGINT by habit only.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._asked)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
@@ -132,18 +132,33 @@ class Supervisor:
             self._step_companions()
             self._stop_request.wait(0.2)
 
+    def run_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Look after everything until `condition` holds. Raises MachineProblem when it does not within `seconds`, or a stop was asked for."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if self._stop_request():
+                raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+            if time.monotonic() >= end:
+                raise MachineProblem("not_ready", f"{what} did not become ready within {seconds:.0f} s.", "The log above says why.")
+            self._tick()
+            self._stop_request.wait(0.02)
+
     def run(self, on_tick: Callable[[], bool] = lambda: True) -> None:
         """Watch until a stop is asked for, then end everything. `on_tick` is called often until it says True."""
         settled = False
         try:
             while not self._stop_request():
-                self._reap()
-                ready = self._step_companions()
-                self._start_due()
+                ready = self._tick()
                 settled = settled or on_tick()
                 self._stop_request.wait(self._pause() if settled and ready else 0.02)
         finally:
             self.stop()
+
+    def _tick(self) -> bool:
+        self._reap()
+        ready = self._step_companions()
+        self._start_due()
+        return ready
 
     def stop(self) -> None:
         """SIGTERM to every process, SIGKILL to those that are left after the limit, then the companions. Safe to call twice."""

@@ -15,6 +15,12 @@ from kereru.entrypoints.problems import MachineProblem, disk_full, from_os_error
 _PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \S+ \w+ \[\d+\] ")
 _LOUD = re.compile(r"FATAL:|PANIC:|ERROR:|error:|LOG: .*(parameter|could not|unrecognized)")
 
+_NEW_BYTES = 100 * 2**20
+"""What an empty database and its write-ahead log take."""
+
+_SEGMENT_BYTES = 16 * 2**20
+"""PostgreSQL cannot go on without room for one more piece of its write-ahead log, whatever words it finds for that."""
+
 HERE = Path("/proc/self/cwd")
 """How a process names the folder it stands in, without passing through that folder's parents (Linux)."""
 
@@ -49,6 +55,8 @@ def create(data: Path, binaries: Binaries, account: Account, name: Path, environ
             f"An upgrade of the database was interrupted: {kept} is there, {data} is not.",
             f"Rename {kept} back to {data}, then run kereru upgrade-database again.",
         )
+    if shutil.disk_usage(data.parent).free < _NEW_BYTES:
+        raise disk_full(data.parent)
     fresh = data.with_name(data.name + ".new")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -81,7 +89,7 @@ def _run(command: list[str], folder: Path, account: Account, environment: Mappin
 
 def explain(output: str, folder: Path) -> MachineProblem:
     """What PostgreSQL's own words mean for the person who runs it."""
-    if "No space left on device" in output or "Disk quota exceeded" in output:
+    if "No space left on device" in output or "Disk quota exceeded" in output or shutil.disk_usage(folder).free < _SEGMENT_BYTES:
         return disk_full(folder)
     if "could not create shared memory segment" in output or "could not create semaphores" in output:
         return MachineProblem(

@@ -237,7 +237,7 @@ class EmbeddedPostgres:
             self._guardian.wait()
             self._guardian = None
         self.state, self.pid = State.STOPPED, None
-        if self._owner and self._socket_folder is not None:
+        if self._owner and self._socket_folder is not None and self._socket_folder.exists():
             for entry in (places.SOCKET_NAME, places.SOCKET_NAME + ".lock"):
                 (self._socket_folder / entry).unlink(missing_ok=True)
             try:

@@ -1,0 +1,223 @@
+"""`kereru demo`: the whole product with an invented phone company, simulated carriers and phones, on one machine and with no account anywhere.
+
+It provisions itself through the product's own commands (`demo_seed`), and ends with nothing left running.
+"""
+
+import contextlib
+import os
+import runpy
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from kereru.entrypoints import ports
+from kereru.entrypoints.postgres.places import prepare_home
+from kereru.entrypoints.problems import MachineProblem, from_os_error
+from kereru.entrypoints.serve import Installation, Mains, add_processes, installation, load_mains, once_ready
+from kereru.entrypoints.supervisor import ProcessSpec
+from kereru.kernel.logging import configure
+from kereru.kernel.settings import Settings
+from kereru.simulators.config import example_config
+
+STOP_S = 5.0
+"""The demo ends within 10 s: its processes take at most this long, then the engine as long again."""
+
+_TAKEN_FROM_ENVIRONMENT = ("KERERU_POSTGRES_BINARIES", "KERERU_POSTGRES_USER", "KERERU_RUNTIME_FOLDER", "KERERU_LOG_LEVEL")
+_HOST = "127.0.0.1"
+
+
+class DemoNumber(msgspec.Struct, frozen=True):
+    """A number somebody can text from."""
+
+    id: str
+    number: str
+    carrier: str
+
+
+class DemoAccount(msgspec.Struct, frozen=True):
+    """Somebody who can sign in: `role` is user, provider, reseller or group."""
+
+    role: str
+    email: str
+    password: str
+    numbers: tuple[DemoNumber, ...] = ()
+
+
+class DemoPlatform(msgspec.Struct, frozen=True):
+    """A simulated carrier account that the demo provider uses."""
+
+    carrier: str
+    api: str
+    credentials: dict[str, str]
+
+
+class Seeded(msgspec.Struct, frozen=True):
+    """What the seeding made, or found from an earlier run."""
+
+    accounts: tuple[DemoAccount, ...]
+    platforms: tuple[DemoPlatform, ...]
+
+
+class DemoLine(msgspec.Struct, frozen=True):
+    """The line for programs (design §10)."""
+
+    client: str
+    portal: str
+    simulator: str
+    mail: str
+    accounts: tuple[DemoAccount, ...]
+    platforms: tuple[DemoPlatform, ...]
+    pids: dict[str, int]
+
+
+Seeding = Callable[[Settings, str], Seeded]
+"""Makes the demo tenant; is given the settings and the address of the simulators. Must be safe to repeat on a used home."""
+
+
+def load_seeding() -> Seeding:
+    """The product's own demo tenant."""
+    from kereru.entrypoints.demo_seed import seed  # noqa: PLC0415 - tests bring their own
+
+    return seed
+
+
+def demo(
+    *,
+    port: int,
+    simulator_port: int,
+    home: Path,
+    as_json: bool,
+    mains: Callable[[], Mains] = load_mains,
+    seeding: Callable[[], Seeding] = load_seeding,
+    out: IO[str] | None = None,
+) -> None:
+    """Run until SIGINT or SIGTERM. Raises MachineProblem when it cannot start; then nothing is left running and nothing lost."""
+    home = home.expanduser().absolute()
+    prepare_home(home)
+    with contextlib.closing(ports.bind(_HOST, port)) as listening, _logs(home, as_json=as_json):
+        with contextlib.closing(ports.bind(_HOST, simulator_port, option="--simulator-port")) as probe:
+            simulator_port = ports.port_of(probe)
+        smtp_port = ports.free_port()
+        settings = _settings(home, ports.port_of(listening), simulator_port, smtp_port)
+        simulator = f"http://localhost:{simulator_port}"
+        try:
+            with installation(settings) as running:
+                _start_simulators(running, simulator_port, smtp_port)
+                seeded = _seed(running, simulator, seeding())
+                add_processes(running, listening, mains())
+
+                def announce() -> None:
+                    base = running.settings.base_url
+                    line = DemoLine(
+                        base, base + "/portal", simulator, simulator + "/mail", seeded.accounts, seeded.platforms, running.supervisor.pids()
+                    )
+                    _show(line, home, out or sys.stdout, as_json=as_json)
+
+                running.supervisor.run(once_ready(running.settings, announce))
+        except MachineProblem as problem:
+            if problem.code != "stopped":
+                raise
+
+
+def _settings(home: Path, port: int, simulator_port: int, smtp_port: int) -> Settings:
+    environment = {name: os.environ[name] for name in _TAKEN_FROM_ENVIRONMENT if name in os.environ}
+    return Settings.load(
+        environment,
+        home=str(home),
+        host=_HOST,
+        port=port,
+        public_url=f"http://localhost:{port}",
+        smtp_host="localhost",
+        smtp_port=smtp_port,
+        allow_private_hosts=tuple(f"{host}:{number}" for host in ("localhost", _HOST) for number in (simulator_port, port)),
+        stop_s=STOP_S,
+    )
+
+
+@contextlib.contextmanager
+def _logs(home: Path, *, as_json: bool) -> Iterator[None]:
+    """For programs the logs go to standard error; people get them in a file, so that they can read the table."""
+    if as_json:
+        configure("info", process="supervisor")
+        yield
+        return
+    folder = home / "logs"
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+        file = (folder / "kereru.log").open("a", encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, folder) from error
+    screen = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    configure("info", process="supervisor")
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(screen, 2)
+        os.close(screen)
+        file.close()
+
+
+def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
+    home = running.settings.home_path
+    inventory = home / "inventory.json"
+    try:
+        if not inventory.exists():
+            inventory.write_bytes(msgspec.json.format(msgspec.json.encode(example_config())))
+    except OSError as error:
+        raise from_os_error(error, home) from error
+    words = ["--port", str(port), "--smtp-port", str(smtp_port), "--state", str(home / "simulators.json"), "--inventory", str(inventory)]
+
+    def simulators() -> None:
+        os.dup2(2, 1)
+        sys.argv = ["kereru.simulators", *words]
+        runpy.run_module("kereru.simulators", run_name="__main__", alter_sys=True)
+
+    running.supervisor.add(ProcessSpec("simulator", simulators))
+    running.supervisor.run_until(lambda: ports.answers(_HOST, port, "/"), 60.0, "The simulators")
+
+
+def _seed(running: Installation, simulator: str, seeding: Seeding) -> Seeded:
+    with tempfile.TemporaryFile() as result:
+
+        def work() -> None:
+            result.write(msgspec.json.encode(seeding(running.settings, simulator)))
+            result.flush()
+
+        status = running.supervisor.run_once("seeding", work)
+        if running.stop_request():
+            raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+        if status:
+            raise MachineProblem(
+                "demo_not_seeded",
+                "The demo tenant could not be made.",
+                f"Remove {running.settings.home_path} to begin afresh; the log says what went wrong.",
+            )
+        result.seek(0)
+        return msgspec.json.decode(result.read(), type=Seeded)
+
+
+def _show(line: DemoLine, home: Path, out: IO[str], *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(line).decode(), file=out, flush=True)
+        return
+    from rich.console import Console  # noqa: PLC0415 - programs do without
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    console = Console(file=out, highlight=False)
+    places = Table(title="Kererū is running", title_justify="left", show_header=False, box=None, pad_edge=False)
+    for name, address in (("Texting", line.client), ("Phones and carriers", line.simulator), ("E-mail that was sent", line.mail)):
+        places.add_row(name, address)
+    people = Table(title="Sign-ins", title_justify="left", box=None, pad_edge=False)
+    for title in ("E-mail", "Password", "Role", "Numbers"):
+        people.add_column(title)
+    for account in line.accounts:
+        numbers = ", ".join(f"{number.number} ({number.carrier})" for number in account.numbers)
+        people.add_row(account.email, account.password, account.role, numbers)
+    console.print(places, "", people, "", f"Logs: {home / 'logs' / 'kereru.log'}", "Ctrl-C stops all of it.", sep="\n", soft_wrap=True)
+    out.flush()
