@@ -21,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Annotated[str, Meta(description="Folder for the embedded database, the key file and stored files.")] = ".kereru"
     host: Annotated[str, Meta(description="Address the web processes listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port the web processes listen on; 0 takes a free one.", ge=0, le=65535)] = 8080
-    public_url: Annotated[str, Meta(description="Address under which people and carriers reach this installation; empty: http://localhost:PORT.")] = ""
+    public_url: Annotated[str, Meta(description="Address under which people and carriers reach this installation; empty: http://localhost:PORT.")] = (
+        ""
+    )
     insecure_http: Annotated[bool, Meta(description="Serve plain http on addresses other than loopback; push and offline use are then off.")] = False
     web_processes: Annotated[int, Meta(description="How many web processes share the listening socket.", ge=1, le=64)] = 1
     database_url: Annotated[str, Meta(description="PostgreSQL to use, version 17 or newer; empty: the embedded one in `home`.")] = ""
@@ -45,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
     session_idle_s: Annotated[int, Meta(description="A sign-in ends after this many seconds without use.", ge=60)] = 14 * 86400
     session_max_s: Annotated[int, Meta(description="A sign-in ends after this many seconds in any case.", ge=60)] = 90 * 86400
-    queue_deadline_s: Annotated[int, Meta(description="A text that could not be handed over for this long becomes failed, reason not_sent.", ge=10)] = 600
+    queue_deadline_s: Annotated[
+        int, Meta(description="A text that could not be handed over for this long becomes failed, reason not_sent.", ge=10)
+    ] = 600
     lease_s: Annotated[float, Meta(description="How long a sender holds a platform without renewing it, in seconds.", ge=1)] = 15.0
     carrier_timeout_s: Annotated[float, Meta(description="Deadline of one call to a carrier, in seconds.", ge=0.1)] = 15.0
 

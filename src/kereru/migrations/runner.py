@@ -7,7 +7,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from psycopg import conninfo
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 OWNER = "kereru_owner"
@@ -20,10 +21,9 @@ def _config() -> Config:
     return config
 
 
-def _engine(url: str):  # noqa: ANN202 - SQLAlchemy's Engine, local to this module
-    info = psycopg.conninfo.conninfo_to_dict(url)
-    info.setdefault("user", OWNER)
-    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(**info), poolclass=NullPool)
+def _engine(url: str) -> Engine:
+    address = url if conninfo.conninfo_to_dict(url).get("user") else conninfo.make_conninfo(url, user=OWNER)
+    return create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(address), poolclass=NullPool)
 
 
 def migrate(url: str) -> None:

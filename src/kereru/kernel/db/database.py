@@ -5,13 +5,13 @@ A lost notification costs latency, never a change: readers hold cursors.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, LiteralString, cast
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, conninfo
 from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -75,7 +75,7 @@ class Database:
         await self.close()
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope, *, lock_timeout_ms: int | None = None) -> AsyncIterator[Transaction]:
+    async def transaction(self, scope: Scope, *, lock_timeout_ms: int | None = None) -> AsyncGenerator[Transaction]:
         """A transaction in `scope`: committed when the block ends well, rolled back when it raises. Raises Unavailable without a connection."""
         begin = "BEGIN"
         if isinstance(scope, ProviderScope):
@@ -107,7 +107,7 @@ class Database:
 
 def _as_role(url: str, role: str) -> dict[str, str]:
     # A URL that names a user keeps it: production may give each role its own login. Otherwise the role itself signs in (peer).
-    return {} if psycopg.conninfo.conninfo_to_dict(url).get("user") else {"user": role}
+    return {} if conninfo.conninfo_to_dict(url).get("user") else {"user": role}
 
 
 async def _commit(connection: AsyncConnection[Row], transaction: Transaction) -> None:
@@ -128,9 +128,9 @@ async def _roll_back(connection: AsyncConnection[Row]) -> None:
             await connection.close()
 
 
-async def _finish(work: object) -> None:
+async def _finish(work: Coroutine[object, object, None]) -> None:
     """Let `work` end even if the caller is cancelled, then pass the cancellation on."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:

@@ -66,9 +66,16 @@ BEGIN
           FROM parts GROUP BY 1, 2, 3) s
     WHERE a.provider_id = s.provider_id AND a.message_id = s.message_id AND a.attempt = s.attempt
     RETURNING a.provider_id, a.message_id, a.attempt, a.status, a.reason_code, a.reason
+  ), known AS (
+    -- An attempt that was asked for and not yet claimed has no parts; it still is the newest one.
+    SELECT * FROM attempts
+    UNION ALL
+    SELECT a.provider_id, a.message_id, a.attempt, a.status, a.reason_code, a.reason
+    FROM wanted w JOIN attempt a ON a.provider_id = w.provider_id AND a.message_id = w.message_id
+    WHERE NOT EXISTS (SELECT 1 FROM receipts r WHERE r.provider_id = a.provider_id AND r.message_id = a.message_id AND r.attempt = a.attempt)
   ), spoken AS (
     -- Delivered = any attempt wholly delivered; else the newest attempt speaks (design §6).
-    SELECT DISTINCT ON (provider_id, message_id) * FROM attempts ORDER BY provider_id, message_id, (status = 4) DESC, attempt DESC
+    SELECT DISTINCT ON (provider_id, message_id) * FROM known ORDER BY provider_id, message_id, (status = 4) DESC, attempt DESC
   ), changed AS (
     UPDATE message m SET status = s.status, version = m.version + 1,
       reason_code = CASE WHEN s.status IN (5, 6, 7, 8) THEN s.reason_code END, reason = CASE WHEN s.status IN (5, 6, 7, 8) THEN s.reason END
@@ -188,7 +195,8 @@ END $$;
 -- Claims up to `most` texts of a platform: groups take turns (G15), one text of a conversation at a time and in order, consent checked again in
 -- this transaction (G17). The attempt is committed open before any byte leaves (G10).
 CREATE FUNCTION claim_outbox(its_provider bigint, its_platform bigint, its_holder text, its_epoch bigint, most integer)
-RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, feed_id bigint, feed_number bigint)
+RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, deferrals smallint,
+  feed_id bigint, feed_number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -261,7 +269,7 @@ BEGIN
   RETURN QUERY
   WITH woken AS MATERIALIZED (SELECT * FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(touched)]), touched)),
   work AS (
-    SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text
+    SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text, o.deferrals
     FROM outbox o
     JOIN part p ON p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 2
     JOIN conversation v ON v.provider_id = o.provider_id AND v.id = o.conversation_id
@@ -269,12 +277,13 @@ BEGIN
     JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
     WHERE o.provider_id = its_provider AND o.message_id = ANY (claimed)
     ORDER BY p.message_id, p.part)
-  SELECT w.message_id, w.attempt, w.part, w.e164, w.remote, w.text, NULL::bigint, NULL::bigint FROM work w
-  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, k.feed_id, k.number FROM woken k;
+  SELECT w.message_id, w.attempt, w.part, w.e164, w.remote, w.text, w.deferrals, NULL::bigint, NULL::bigint FROM work w
+  UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.feed_id, k.number FROM woken k;
 END $$;
 
 -- Writes down how hand-overs ended. items: [{message, attempt, part, outcome: accepted|refused|deferred|unknown|unsent, cid, cut_to, code, reason,
--- retry_s, raw, stop_account, opted_out}]; only parts that this epoch left open are touched, but an acceptance also settles an unknown one.
+-- retry_s, raw, stop_account, opted_out, looked_up}]; only parts that this epoch left open are touched, but an acceptance and a look-up also
+-- settle an unknown one.
 CREATE FUNCTION settle_handovers(its_provider bigint, its_platform bigint, its_epoch bigint, items jsonb)
 RETURNS TABLE (feed_id bigint, number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -294,11 +303,12 @@ BEGIN
     carrier_id = coalesce(p.carrier_id, i.cid),
     look_up_at = CASE WHEN i.outcome = 'unknown' THEN app_now() + interval '5 seconds' END,
     reason_code = i.code, reason = i.reason
-  FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, outcome text, cid text, code text, reason text)
+  FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, outcome text, cid text, code text, reason text,
+    looked_up boolean)
   WHERE p.provider_id = its_provider AND p.platform_id = its_platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
     AND (p.handover = 2 AND EXISTS (SELECT 1 FROM attempt a WHERE a.provider_id = p.provider_id AND a.message_id = p.message_id
                                     AND a.attempt = p.attempt AND a.epoch = its_epoch)
-         OR p.handover = 5 AND i.outcome = 'accepted');
+         OR p.handover = 5 AND (i.outcome = 'accepted' OR i.looked_up));
 
   UPDATE message m SET cut_to = i.cut_to FROM jsonb_to_recordset(items) AS i (message bigint, cut_to text)
   WHERE m.provider_id = its_provider AND m.id = i.message AND i.cut_to IS NOT NULL;
@@ -371,8 +381,9 @@ BEGIN
 END $$;
 
 -- Unknown hand-overs that are due for asking the carrier; each look pushes the next one back.
-CREATE FUNCTION due_look_ups(its_provider bigint, its_platform bigint, most integer)
-RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, carrier_id text, handed_over_at timestamptz)
+CREATE FUNCTION due_look_ups(its_provider bigint, its_platform bigint, window_s double precision, most integer)
+RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number text, to_number text, text text, carrier_id text,
+  handed_over_at timestamptz, known_ids text[], others_nearby bigint)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   WITH due AS MATERIALIZED (
     SELECT p.provider_id, p.message_id, p.attempt, p.part FROM part p
@@ -384,11 +395,20 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     FROM due d WHERE p.provider_id = d.provider_id AND p.message_id = d.message_id AND p.attempt = d.attempt AND p.part = d.part
     RETURNING p.*
   )
-  SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text, p.carrier_id, p.handed_over_at FROM asked p
+  SELECT p.message_id, p.attempt, p.part, n.e164, v.remote, p.text, p.carrier_id, p.handed_over_at, near.known_ids, near.others
+  FROM asked p
   JOIN message m ON m.provider_id = p.provider_id AND m.id = p.message_id
   JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
   JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
   JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+  CROSS JOIN LATERAL (
+    -- Our other parts between the same two numbers around that time: a carrier whose records carry no id cannot tell them apart.
+    SELECT coalesce(array_agg(q.carrier_id) FILTER (WHERE q.carrier_id IS NOT NULL), '{}') AS known_ids, count(*) AS others
+    FROM message k JOIN part q ON q.provider_id = k.provider_id AND q.message_id = k.id
+    WHERE k.provider_id = m.provider_id AND k.conversation_id = m.conversation_id AND k.outbound
+      AND (q.message_id, q.attempt, q.part) <> (p.message_id, p.attempt, p.part)
+      AND q.handed_over_at BETWEEN p.handed_over_at - make_interval(secs => window_s) AND p.handed_over_at + make_interval(secs => window_s)
+  ) near
 $$;
 
 -- Figures for metrics: age of the oldest queued and of the oldest unknown text, in seconds, and how many of each.
@@ -401,4 +421,4 @@ $$;
 
 GRANT EXECUTE ON FUNCTION take_leases(text, double precision), drop_leases(text), disown_open(bigint, bigint, bigint),
   claim_outbox(bigint, bigint, text, bigint, integer), settle_handovers(bigint, bigint, bigint, jsonb), expire_outbox(integer),
-  due_look_ups(bigint, bigint, integer), delivery_figures() TO kereru_service;
+  due_look_ups(bigint, bigint, double precision, integer), delivery_figures(), ingest_receipts(jsonb) TO kereru_service;

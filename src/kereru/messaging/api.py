@@ -1,0 +1,150 @@
+"""Routes of conversations and messages (design §7): parse, authorise, call one command, present."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, get, post, put
+from litestar.params import Parameter
+
+from kereru.carriers.numbering import habits_of
+from kereru.kernel import ids
+from kereru.kernel.clock import Clock
+from kereru.kernel.db import Database, ProviderScope
+from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT
+from kereru.kernel.paging import CursorCodec, Page
+from kereru.messaging import commands, queries
+from kereru.messaging.commands import Draft, Preflight, Sender
+from kereru.messaging.errors import NoAttachments, NoSuchConversation, NoSuchMessage, NoSuchNumber
+from kereru.messaging.model import Conversation, Message
+from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
+
+Limit = Annotated[int, Parameter(ge=1, le=PAGE_ITEMS)]
+
+
+class DraftBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to send: `to` in any national or international form (Q7)."""
+
+    number_id: str
+    to: Annotated[str, msgspec.Meta(max_length=200)]
+    text: str
+    attachments: tuple[str, ...] = ()
+
+
+class ResendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The newest attempt the person saw; `despite_unknown` once warned that it may make a double."""
+
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=32767)]
+    despite_unknown: bool = False
+
+
+class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Up to which message the conversation was read; null: all of it."""
+
+    up_to: str | None = None
+
+
+def _user(principal: Principal) -> UserIdentity:
+    assert principal.user is not None  # noqa: S101 - the policy END_USER lets nobody else in
+    return principal.user
+
+
+def _sender(principal: Principal) -> Sender:
+    user = _user(principal)
+    return Sender(principal.provider_id, user.id, habits_of(user.region, exclude_leading_zero=user.exclude_leading_zero))
+
+
+def _draft(body: DraftBody) -> Draft:
+    if body.attachments:
+        raise NoAttachments
+    return Draft(_decode(body.number_id, NoSuchNumber), body.to, body.text)
+
+
+def _decode(text: str, missing: type[Exception]) -> int:
+    try:
+        return ids.decode(text)
+    except ids.InvalidId as error:
+        raise missing from error
+
+
+@get("/conversations", opt=policy(END_USER))
+async def list_conversations(
+    principal: Principal, database: Database, clock: Clock, cursors: CursorCodec, cursor: str | None = None, limit: Limit = PAGE_ITEMS_DEFAULT
+) -> Page[Conversation]:
+    """The activity list, newest first (R82, R87)."""
+    user = _user(principal)
+    before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        items = await queries.conversation_page(tx, user.id, user.region, before=before, now=clock.now(), limit=limit)
+    last = items[-1].last_message.id if len(items) == limit and items[-1].last_message else None
+    return Page(items=items, next=cursors.encode(int(last)) if last else None)
+
+
+@get("/conversations/{conversation_id:str}", opt=policy(END_USER, conversation_id="conversation"))
+async def read_conversation(conversation_id: str, principal: Principal, database: Database) -> Conversation:
+    """One conversation."""
+    user = _user(principal)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await queries.conversation(tx, user.id, user.region, _decode(conversation_id, NoSuchConversation))
+
+
+@get("/conversations/{conversation_id:str}/messages", opt=policy(END_USER, conversation_id="conversation"))
+async def list_messages(
+    conversation_id: str,
+    principal: Principal,
+    database: Database,
+    clock: Clock,
+    cursors: CursorCodec,
+    cursor: str | None = None,
+    limit: Limit = PAGE_ITEMS_DEFAULT,
+) -> Page[Message]:
+    """A conversation's messages, newest first; older pages by the cursor."""
+    wanted = _decode(conversation_id, NoSuchConversation)
+    before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        items = await queries.message_page(tx, _user(principal).id, wanted, before=before, now=clock.now(), limit=limit)
+    return Page(items=items, next=cursors.encode(int(items[-1].id)) if len(items) == limit else None)
+
+
+@post("/conversations/{conversation_id:str}/read", opt=policy(END_USER, conversation_id="conversation"), status_code=200)
+async def read(conversation_id: str, data: ReadBody, principal: Principal, database: Database, clock: Clock) -> Conversation:
+    """Mark as read, on all devices at once (Q21)."""
+    up_to = None if data.up_to is None else _decode(data.up_to, NoSuchMessage)
+    wanted = _decode(conversation_id, NoSuchConversation)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await commands.mark_read(tx, _sender(principal), _user(principal).feed_id, wanted, up_to=up_to, now=clock.now())
+
+
+@post("/conversations/{conversation_id:str}/unread", opt=policy(END_USER, conversation_id="conversation"), status_code=200)
+async def unread(conversation_id: str, principal: Principal, database: Database) -> Conversation:
+    """Mark as unread, as a reminder."""
+    wanted = _decode(conversation_id, NoSuchConversation)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await commands.mark_unread(tx, _sender(principal), _user(principal).feed_id, wanted)
+
+
+@put("/messages/{client_id:str}", opt=policy(END_USER))
+async def send(client_id: str, data: DraftBody, principal: Principal, database: Database) -> Response[Message]:
+    """Send a text; the same `client_id` again is the same message (G9): 201 when new, 200 when repeated, 422 with another body."""
+    draft = _draft(data)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        message, created = await commands.send(tx, _sender(principal), client_id, draft)
+    return Response(message, status_code=201 if created else 200)
+
+
+@post("/messages/{message_id:str}/resend", opt=policy(END_USER, message_id="message"), status_code=200)
+async def resend(message_id: str, data: ResendBody, principal: Principal, database: Database) -> Message:
+    """Try once more, as a new attempt (R79, R81)."""
+    wanted = _decode(message_id, NoSuchMessage)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await commands.resend(tx, _sender(principal), wanted, attempt=data.attempt, despite_unknown=data.despite_unknown)
+
+
+@post("/messages/preflight", opt=policy(END_USER), status_code=200)
+async def preflight(data: DraftBody, principal: Principal, database: Database) -> Preflight:
+    """What would happen to a draft; nothing is sent."""
+    draft = _draft(data)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await commands.preflight(tx, _sender(principal), draft)
+
+
+ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight)

@@ -1,0 +1,281 @@
+"""The sender: holds platforms by lease, claims their texts, hands each part to the carrier once, and writes down how that ended.
+
+Promises (design §6): the attempt is committed open before a connection is made (G10); an outcome is never guessed: what cannot be told is `unknown`
+(G11); a sender that slept past its lease hands nothing over and overwrites nothing (G13); an outcome that could not be written yet is kept and
+written when the database answers again.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import psycopg
+
+from kereru.carriers.contract import CarrierAdapter, OutboundPart, PlatformAccess
+from kereru.kernel.clock import Clock
+from kereru.kernel.db import INSTALLATION, Database, Row
+from kereru.kernel.errors import Unavailable
+from kereru.kernel.faults import Faults
+from kereru.kernel.logging import get_logger
+from kereru.kernel.metrics import counter, gauge
+from kereru.messaging.delivery import store
+from kereru.messaging.delivery.look_up import look_up_due
+from kereru.messaging.delivery.outcomes import given_up, settlement, unsent
+from kereru.messaging.delivery.pace import Circuit, TokenBucket
+from kereru.messaging.delivery.part_reference import PartName, put_together
+from kereru.messaging.delivery.store import ClaimedPart, Settlement
+
+_log = get_logger("messaging.delivery")
+_handovers = counter("handovers_total", "Hand-overs to carriers by how they ended.", ("carrier", "outcome"))
+_in_flight = gauge("handovers_in_flight", "Hand-overs now at carriers.", ("carrier",))
+
+WINDOW = 128
+CLAIM_MOST = 100
+SETTLE_MOST = 200
+POLL_S = 1.0
+LOOK_UP_EVERY_S = 2.0
+LOOK_UP_MOST = 20
+DATABASE_RETRY_S = 0.5
+LEASE_MARGIN = 0.2
+"""A hand-over is not begun in the last fifth of a lease's life: the next holder must not meet an open attempt of ours that it cannot see."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPlatform:
+    """A leased platform with its secrets opened: how to call it, and the address its callbacks come to (without the part's path)."""
+
+    access: PlatformAccess
+    adapter: CarrierAdapter
+    callback_base: str
+
+
+OpenPlatformRow = Callable[[Row], OpenPlatform]
+"""Opens a row of `take_leases`; provisioning knows how (entrypoints wire it)."""
+
+
+class Sender:
+    """One sender process."""
+
+    def __init__(
+        self, database: Database, open_platform: OpenPlatformRow, *, holder: str, clock: Clock, lease_s: float, faults: Faults | None = None
+    ) -> None:
+        self.database = database
+        self.holder = holder
+        self.clock = clock
+        self.faults = faults or Faults()
+        self.dice = random.Random()  # noqa: S311 - jitter, not secrets
+        self._open_platform = open_platform
+        self._lease_s = lease_s
+        self._lines: dict[tuple[int, int], Line] = {}
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop`; then finish what is in flight, write it down and let the leases go."""
+        while not self._stop.is_set():
+            try:
+                await self._renew()
+            except (psycopg.Error, Unavailable) as error:
+                _log.warning("leases.not_renewed", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), self._lease_s / 4)
+        await asyncio.gather(*(line.finish() for line in self._lines.values()))
+        with contextlib.suppress(psycopg.Error, Unavailable):
+            async with self.database.transaction(INSTALLATION) as tx:
+                await store.drop_leases(tx, self.holder)
+
+    def stop(self) -> None:
+        """Begin an orderly end."""
+        self._stop.set()
+
+    def wake(self, platform_id: int | None = None) -> None:
+        """There may be work: for one platform, or for all (None)."""
+        for (_, platform), line in self._lines.items():
+            if platform_id is None or platform == platform_id:
+                line.wake()
+
+    @property
+    def platforms(self) -> int:
+        """How many platforms this sender holds."""
+        return len(self._lines)
+
+    async def _renew(self) -> None:
+        asked_at = self.clock.monotonic()
+        async with self.database.transaction(INSTALLATION) as tx:
+            rows = await store.take_leases(tx, self.holder, self._lease_s)
+        valid_until = asked_at + self._lease_s * (1 - LEASE_MARGIN)
+        held = {(row.provider_id, row.platform_id): row for row in rows}
+        for key in [key for key, line in self._lines.items() if key not in held or held[key].epoch != line.epoch]:
+            asyncio.create_task(self._lines.pop(key).finish())  # noqa: RUF006 - ends by itself and is fenced by its epoch
+        for key, row in held.items():
+            line = self._lines.get(key)
+            if line is None:
+                self._lines[key] = line = Line(self, self._open_platform(row), row)
+                line.start()
+            line.valid_until = valid_until
+            line.bucket.rate_per_s = row.sends_per_second
+
+
+class Line:
+    """The work on one leased platform under one epoch."""
+
+    def __init__(self, sender: Sender, platform: OpenPlatform, row: Row) -> None:
+        self.epoch: int = row.epoch
+        self.valid_until = 0.0
+        self.bucket = TokenBucket(row.sends_per_second, sender.clock.monotonic())
+        self.platform = platform
+        self.sender = sender
+        self._circuit = Circuit()
+        self._provider, self._platform_id = row.provider_id, row.platform_id
+        self._woken = asyncio.Event()
+        self._ending = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._flights: set[asyncio.Task[None]] = set()
+        self._settled: deque[Settlement] = deque()
+        self._settling: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._look_up())]
+
+    def wake(self) -> None:
+        """There may be something in the outbox."""
+        self._woken.set()
+
+    async def finish(self) -> None:
+        """Claim nothing more, let what is in flight end, write it down."""
+        self._ending = True
+        self._woken.set()
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._flights:
+            await asyncio.wait(self._flights)
+        while self._settling is not None:
+            await asyncio.wait([self._settling])
+
+    async def _work(self) -> None:
+        await self._until_done(self._disown)
+        while not self._ending:
+            self._woken.clear()
+            claimed = 0
+            try:
+                claimed = await self._claim()
+            except (psycopg.Error, Unavailable) as error:
+                _log.warning("outbox.not_claimed", error=repr(error))
+                await asyncio.sleep(DATABASE_RETRY_S)
+            if not claimed:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        now = self.sender.clock.monotonic()
+        pause = self._circuit.pause_s(now)
+        if pause:
+            await asyncio.sleep(min(pause, POLL_S))
+            return
+        if self.bucket.available(now) < 1:
+            await asyncio.sleep(self.bucket.wait_s())
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), POLL_S)
+
+    async def _claim(self) -> int:
+        now = self.sender.clock.monotonic()
+        if self._circuit.pause_s(now) or now >= self.valid_until:
+            return 0
+        most = min(WINDOW - len(self._flights), self.bucket.available(now), CLAIM_MOST)
+        if most < 1:
+            return 0
+        await self.sender.faults.reach("delivery.before_claim")
+        async with self.sender.database.transaction(INSTALLATION) as tx:
+            rows = await store.claim(tx, self._provider, self._platform_id, self.sender.holder, self.epoch, most)
+        await self.sender.faults.reach("delivery.claimed")
+        self.bucket.take(len(rows))
+        for _, parts in groupby(rows, key=attrgetter("message_id")):
+            flight = asyncio.create_task(self._hand_over(list(parts)))
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+        return len(rows)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        self._woken.set()
+
+    async def _hand_over(self, parts: list[ClaimedPart]) -> None:
+        """One text: its parts in order; the rest waits (or is given up) as soon as one was not taken."""
+        carrier = self.platform.adapter.kind
+        for position, row in enumerate(parts):
+            if self.sender.clock.monotonic() >= self.valid_until:
+                self._write([unsent(left) for left in parts[position:]])
+                return
+            name = PartName(row.message_id, row.attempt, row.part)
+            path = self.platform.adapter.status_path(put_together(name))
+            part = OutboundPart(
+                part_id=put_together(name),
+                from_=row.from_number,
+                to=row.to_number,
+                text=row.text,
+                status_callback_url=self.platform.callback_base + path if path else None,
+            )
+            with _in_flight.labels(carrier).track_inprogress():
+                await self.sender.faults.reach("delivery.before_handover")
+                outcome = await self.platform.adapter.send_part(self.platform.access, part)
+                await self.sender.faults.reach("delivery.after_handover")
+            settled = settlement(row, outcome, self.sender.dice)
+            _handovers.labels(carrier, settled.outcome).inc()
+            self._circuit.record(taken=settled.outcome in ("accepted", "refused"), now=self.sender.clock.monotonic())
+            if settled.outcome == "accepted":
+                self._write([settled])
+                continue
+            leave = unsent if settled.outcome == "deferred" else given_up
+            self._write([settled, *(leave(left) for left in parts[position + 1 :])])
+            if settled.stop_account:
+                _log.error("platform.stopped", platform=self._platform_id, code=settled.code)
+            return
+
+    def _write(self, settlements: list[Settlement]) -> None:
+        self._settled.extend(settlements)
+        if self._settling is None:
+            self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            while self._settled:
+                batch = [self._settled.popleft() for _ in range(min(SETTLE_MOST, len(self._settled)))]
+                await self.sender.faults.reach("delivery.before_settle")
+
+                async def write(batch: list[Settlement] = batch) -> None:
+                    async with self.sender.database.transaction(INSTALLATION) as tx:
+                        await store.settle(tx, self._provider, self._platform_id, self.epoch, batch)
+
+                await self._until_done(write)
+                self._woken.set()
+        finally:
+            self._settling = None
+
+    async def _disown(self) -> None:
+        async with self.sender.database.transaction(INSTALLATION) as tx:
+            await store.disown_open(tx, self._provider, self._platform_id, self.epoch)
+
+    async def _until_done(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Run a write until the database takes it: an outcome that is only in memory must not be dropped."""
+        while True:
+            try:
+                await write()
+            except (psycopg.OperationalError, psycopg.errors.DeadlockDetected, Unavailable) as error:
+                _log.warning("outcome.not_written", error=repr(error))
+                await asyncio.sleep(DATABASE_RETRY_S)
+            else:
+                return
+
+    async def _look_up(self) -> None:
+        while not self._ending:
+            await asyncio.sleep(LOOK_UP_EVERY_S)
+            try:
+                await look_up_due(self.sender.database, self.platform, self._provider, self._platform_id, LOOK_UP_MOST, self._write)
+            except (psycopg.Error, Unavailable) as error:
+                _log.warning("look_up.failed", error=repr(error))

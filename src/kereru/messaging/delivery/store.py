@@ -1,0 +1,102 @@
+"""The functions of 0007 that role `kereru_service` may call."""
+
+import msgspec
+
+from kereru.kernel.db import Row, Transaction
+
+_TAKE_LEASES = "SELECT * FROM take_leases(%(holder)s, %(ttl_s)s)"
+_DROP_LEASES = "SELECT drop_leases(%(holder)s)"
+_DISOWN = "SELECT feed_id, number FROM disown_open(%(provider)s, %(platform)s, %(epoch)s)"
+_CLAIM = "SELECT * FROM claim_outbox(%(provider)s, %(platform)s, %(holder)s, %(epoch)s, %(most)s)"
+_SETTLE = "SELECT feed_id, number FROM settle_handovers(%(provider)s, %(platform)s, %(epoch)s, %(items)s::text::jsonb)"
+_EXPIRE = "SELECT feed_id, number FROM expire_outbox(%(most)s)"
+_LOOK_UPS = "SELECT * FROM due_look_ups(%(provider)s, %(platform)s, %(window_s)s, %(most)s)"
+_RECEIPTS = "SELECT feed_id, number FROM ingest_receipts(%(items)s::text::jsonb)"
+_FIGURES = "SELECT * FROM delivery_figures()"
+
+
+class ClaimedPart(msgspec.Struct, frozen=True):
+    """A part to hand over; numbers are E.164 (or a short code), `deferrals` says how often its text was put off."""
+
+    message_id: int
+    attempt: int
+    part: int
+    from_number: str
+    to_number: str
+    text: str
+    deferrals: int
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """How one hand-over ended, as `settle_handovers` takes it."""
+
+    message: int
+    attempt: int
+    part: int
+    outcome: str
+    cid: str | None = None
+    cut_to: str | None = None
+    code: str | None = None
+    reason: str | None = None
+    retry_s: float = 0
+    raw: str | None = None
+    stop_account: bool = False
+    opted_out: bool = False
+    looked_up: bool = False
+
+
+async def take_leases(tx: Transaction, holder: str, ttl_s: float) -> list[Row]:
+    """Renew ours, take those nobody holds; answers every platform that is ours now."""
+    return await tx.rows(_TAKE_LEASES, {"holder": holder, "ttl_s": ttl_s})
+
+
+async def drop_leases(tx: Transaction, holder: str) -> None:
+    """Let go of everything."""
+    await tx.run(_DROP_LEASES, {"holder": holder})
+
+
+async def disown_open(tx: Transaction, provider_id: int, platform_id: int, epoch: int) -> None:
+    """Turn what earlier epochs left open into unknown (G13)."""
+    _wake(tx, await tx.rows(_DISOWN, {"provider": provider_id, "platform": platform_id, "epoch": epoch}))
+
+
+async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str, epoch: int, most: int) -> list[ClaimedPart]:
+    """Claim texts; answers their parts in order. Empty when the lease is not ours any more."""
+    rows = await tx.rows(_CLAIM, {"provider": provider_id, "platform": platform_id, "holder": holder, "epoch": epoch, "most": most})
+    for row in rows:
+        if row.feed_id is not None:
+            tx.wake(row.feed_id, row.feed_number)
+    return [ClaimedPart(*row[:7]) for row in rows if row.message_id is not None]
+
+
+async def settle(tx: Transaction, provider_id: int, platform_id: int, epoch: int, items: list[Settlement]) -> None:
+    """Write outcomes down."""
+    params = {"provider": provider_id, "platform": platform_id, "epoch": epoch, "items": msgspec.json.encode(items).decode()}
+    _wake(tx, await tx.rows(_SETTLE, params))
+
+
+async def expire(tx: Transaction, most: int) -> int:
+    """Fail what waited past its deadline; answers how many owners were told."""
+    rows = await tx.rows(_EXPIRE, {"most": most})
+    _wake(tx, rows)
+    return len(rows)
+
+
+async def due_look_ups(tx: Transaction, provider_id: int, platform_id: int, window_s: float, most: int) -> list[Row]:
+    """Unknown hand-overs to ask the carrier about."""
+    return await tx.rows(_LOOK_UPS, {"provider": provider_id, "platform": platform_id, "window_s": window_s, "most": most})
+
+
+async def receipts(tx: Transaction, items: str) -> None:
+    """Apply what a look-up told, as a receipt."""
+    _wake(tx, await tx.rows(_RECEIPTS, {"items": items}))
+
+
+async def figures(tx: Transaction) -> Row:
+    """Counts and ages for the metrics."""
+    return await tx.row(_FIGURES)
+
+
+def _wake(tx: Transaction, rows: list[Row]) -> None:
+    for row in rows:
+        tx.wake(row.feed_id, row.number)

@@ -1,0 +1,180 @@
+"""The sink behind the carriers' webhooks: what it returns for is committed; what it raises NotDurable for is not, and the carrier hears 503."""
+
+import asyncio
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+import psycopg
+
+from kereru.carriers.contract import ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState, Unrecognised
+from kereru.carriers.ingress import NotDurable
+from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.errors import KereruError
+from kereru.kernel.limits import EXCHANGE_BYTES, INGEST_BATCH
+from kereru.kernel.logging import get_logger
+from kereru.kernel.metrics import counter
+from kereru.messaging.consent import consent_word
+from kereru.messaging.delivery.part_reference import take_apart
+from kereru.messaging.inbound import store
+from kereru.messaging.inbound.batcher import Batcher
+from kereru.messaging.model import Status
+
+_log = get_logger("messaging.inbound")
+_arrivals = counter("arrivals_total", "Texts by what became of them.", ("outcome",))
+
+LOCK_TIMEOUT_MS = 50
+ANSWER_WITHIN_S = 4.5
+"""Carriers wait 10 to 15 s; a 503 within 5 s lets those that retry do so (G2)."""
+
+_OUTCOMES = {1: "shown", 2: "withheld", 3: "blocked", 4: "duplicate", 5: "unknown_number", 6: "unassigned"}
+_STATES = {
+    ReceiptState.QUEUED: Status.QUEUED, ReceiptState.SENDING: Status.SENDING, ReceiptState.SENT: Status.SENT,
+    ReceiptState.DELIVERED: Status.DELIVERED, ReceiptState.UNDELIVERED: Status.UNDELIVERED, ReceiptState.FAILED: Status.FAILED,
+    ReceiptState.EXPIRED: Status.EXPIRED, ReceiptState.UNKNOWN: Status.UNKNOWN,
+}  # fmt: skip
+
+
+class _Text(msgspec.Struct, frozen=True):
+    provider: int
+    platform: int
+    to: str
+    remote: str
+    cid: str | None
+    text: str
+    consent: str | None
+    raw: str
+    request: str
+
+
+class _Receipt(msgspec.Struct, frozen=True):
+    provider: int
+    platform: int
+    cid: str
+    message: int | None
+    attempt: int | None
+    part: int | None
+    state: int
+    carrier_state: str
+    code: str
+    reason: str
+    raw: str
+    request: str
+
+
+class Sink:
+    """Implements `carriers.ingress.InboundSink` on a database opened as `kereru_ingest`."""
+
+    def __init__(self, database: Database, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
+        self._database = database
+        self._answer_within_s = answer_within_s
+        self._texts = Batcher(self._write_texts, self._free_texts, self._set_aside, most=INGEST_BATCH)
+        self._receipts = Batcher(self._write_receipts, _all_free, self._set_aside, most=INGEST_BATCH)
+
+    async def put(self, batch: ArrivalBatch) -> None:
+        """Commit everything one webhook brought. Raises NotDurable when that did not happen in time."""
+        raw, request = _raw(batch.exchange), str(batch.request_id)
+        waiting: list[asyncio.Future[None]] = []
+        try:
+            for arrival in batch.items:
+                if isinstance(arrival, InboundText):
+                    waiting.append(self._texts.submit(_text(arrival, raw, request)))
+                elif isinstance(arrival, ReceiptReport):
+                    waiting.append(self._receipts.submit(_receipt(arrival, raw, request)))
+                else:
+                    await asyncio.wait_for(self._keep(arrival), self._answer_within_s)
+            if waiting:
+                done, late = await asyncio.wait(waiting, timeout=self._answer_within_s)
+                for future in done:
+                    future.result()
+                if late:
+                    raise NotDurable
+        except (psycopg.Error, KereruError, TimeoutError) as error:
+            _log.error("arrival.not_durable", error=repr(error))
+            raise NotDurable from error
+
+    async def drain(self) -> None:
+        """Let what is under way end."""
+        await self._texts.drain()
+        await self._receipts.drain()
+
+    async def _write_texts(self, items: Sequence[_Text]) -> None:
+        async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+            rows = await store.texts(tx, msgspec.json.encode(items).decode())
+        for row in rows:
+            _arrivals.labels(_OUTCOMES[row.outcome]).inc()
+
+    async def _free_texts(self, items: Sequence[_Text]) -> Sequence[bool]:
+        async with self._database.transaction(INSTALLATION) as tx:
+            free = await store.free(tx, msgspec.json.encode(items).decode())
+        return [ordinal in free for ordinal in range(1, len(items) + 1)]
+
+    async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
+        async with self._database.transaction(INSTALLATION) as tx:
+            await store.receipts(tx, msgspec.json.encode(items).decode())
+
+    async def _set_aside(self, item: _Text | _Receipt, error: Exception) -> None:
+        async with self._database.transaction(INSTALLATION) as tx:
+            await store.unreadable(
+                tx,
+                provider=item.provider,
+                platform=item.platform,
+                key=_digest(item.raw),
+                raw=item.raw,
+                reason=f"could not be stored: {type(error).__name__}",
+            )
+
+    async def _keep(self, arrival: Unrecognised) -> None:
+        raw = _clean(arrival.raw.decode("utf-8", "replace"))
+        async with self._database.transaction(INSTALLATION) as tx:
+            await store.unreadable(tx, provider=arrival.provider_id, platform=arrival.platform_id, key=_digest(raw), raw=raw, reason=arrival.reason)
+
+
+async def _all_free(items: Sequence[_Receipt]) -> Sequence[bool]:
+    return [True] * len(items)
+
+
+def _text(arrival: InboundText, raw: str, request: str) -> _Text:
+    return _Text(
+        provider=arrival.provider_id,
+        platform=arrival.platform_id,
+        to=arrival.to,
+        remote=_clean(arrival.remote)[:64],
+        cid=arrival.carrier_id or None,
+        text=_clean(arrival.text),
+        consent=consent_word(arrival.text),
+        raw=raw,
+        request=request,
+    )
+
+
+def _receipt(arrival: ReceiptReport, raw: str, request: str) -> _Receipt:
+    named = None if arrival.part_reference is None else take_apart(arrival.part_reference)
+    return _Receipt(
+        provider=arrival.provider_id,
+        platform=arrival.platform_id,
+        cid=arrival.carrier_id,
+        message=named.message_id if named else None,
+        attempt=named.attempt if named else None,
+        part=named.part if named else None,
+        state=int(_STATES[arrival.state]),
+        carrier_state=_clean(arrival.carrier_state)[:64],
+        code=arrival.error_code or "",
+        reason=_clean(arrival.error_reason),
+        raw=raw,
+        request=request,
+    )
+
+
+def _raw(exchange: Exchange) -> str:
+    head = f"{exchange.request_head}\n\n" if exchange.request_head else ""
+    return _clean(head + exchange.request_body.decode("utf-8", "backslashreplace"))[:EXCHANGE_BYTES]
+
+
+def _clean(text: str) -> str:
+    # PostgreSQL stores no NUL; U+FFFD shows that something stood there (bad input 10).
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def _digest(raw: str) -> str:
+    return sha256(raw.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,220 @@
+"""All SQL of conversations and messages that people cause; the batches of carriers are in `inbound` and `delivery`.
+
+Every statement runs in a provider's scope and names the user: a row of somebody else is not found.
+"""
+
+from collections.abc import Sequence
+
+from kereru.kernel.db import Row, Transaction
+from kereru.messaging.model import SendFacts
+
+_CONVERSATION = """
+SELECT c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
+  a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2 AS usable,
+  m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason, m.cut_to,
+  m.arrived_before, m.version AS message_version
+FROM assignment a
+JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
+JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
+  AND (l.ends_at IS NULL OR l.ends_at > app_now())
+LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
+LEFT JOIN message m ON m.provider_id = c.provider_id AND m.id = c.last_message_id
+WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
+"""
+_CONVERSATION_PAGE = (
+    _CONVERSATION + " AND c.last_message_id < %(before)s AND c.last_message_id >= %(since)s ORDER BY c.last_message_id DESC LIMIT %(limit)s"
+)
+_CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s)"
+
+_MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
+  m.cut_to, m.arrived_before, m.version"""
+
+_MESSAGE_PAGE = f"""
+SELECT {_MESSAGE_COLUMNS} FROM message m
+WHERE m.provider_id = scope_provider() AND m.conversation_id = %(conversation)s AND m.id < %(before)s AND m.id >= %(since)s AND m.visibility = 0
+ORDER BY m.id DESC LIMIT %(limit)s
+"""
+_MESSAGES_BY_ID = f"""
+SELECT {_MESSAGE_COLUMNS} FROM unnest(%(ids)s::bigint[]) AS w (id)
+JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0
+JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
+"""
+
+_OWNS = """
+SELECT c.id FROM conversation c JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id
+WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.user_id = %(user)s AND c.last_message_id IS NOT NULL
+"""
+
+_FACTS = """
+SELECT a.id AS assignment_id, u.group_id, u.feed_id, p.id AS platform_id, p.carrier, p.takes_long_texts, p.queue_deadline_s, n.e164 AS own_number,
+  a.state = 4 AND p.ended_at IS NULL AS enabled, l.user_id IS NOT NULL AS licensed, coalesce(o.state, 2) AS opt_in,
+  b.remote IS NOT NULL AS blocked, coalesce(s.stopped, false) AS stopped,
+  EXISTS (SELECT 1 FROM assignment oa JOIN number own ON own.provider_id = oa.provider_id AND own.id = oa.number_id
+          WHERE oa.provider_id = a.provider_id AND oa.user_id = a.user_id AND oa.ended_at IS NULL AND own.e164 = %(remote)s) AS to_own_number,
+  p.stopped_at IS NOT NULL AS platform_stopped, c.id AS conversation_id, c.last_inbound_id IS NOT NULL AS has_inbound
+FROM number n
+JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL AND a.user_id = %(user)s
+JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id
+LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
+  AND (l.ends_at IS NULL OR l.ends_at > app_now())
+LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
+LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = %(remote)s
+LEFT JOIN remote_consent s ON s.provider_id = a.provider_id AND s.group_id = u.group_id AND s.remote = %(remote)s
+LEFT JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.remote = %(remote)s
+WHERE n.provider_id = scope_provider() AND n.id = %(number)s
+"""
+
+_KNOWN_KEY = """
+SELECT message_id, request_hash FROM client_key WHERE provider_id = scope_provider() AND user_id = %(user)s AND client_id = %(client_id)s
+"""
+
+# The key goes first: whoever loses the race for it waits here until the winner has committed, then finds his message.
+_QUEUE = """
+WITH key AS (
+  INSERT INTO client_key (provider_id, user_id, client_id, message_id, request_hash)
+  VALUES (scope_provider(), %(user)s, %(client_id)s, new_id(), %(hash)s) ON CONFLICT DO NOTHING RETURNING message_id
+), joined AS (
+  INSERT INTO conversation AS c (provider_id, id, assignment_id, remote, last_message_id)
+  SELECT scope_provider(), new_id(), %(assignment)s, %(remote)s, key.message_id FROM key
+  ON CONFLICT (provider_id, assignment_id, remote) DO UPDATE
+    SET last_message_id = greatest(c.last_message_id, excluded.last_message_id), version = c.version + 1
+  RETURNING c.id, c.version
+), stored AS (
+  INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id)
+  SELECT scope_provider(), key.message_id, joined.id, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s FROM key, joined
+), waiting AS (
+  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, expires_at)
+  SELECT scope_provider(), key.message_id, %(platform)s, %(group)s, joined.id, 1, %(parts)s, app_now() + make_interval(secs => %(deadline_s)s)
+  FROM key, joined
+)
+SELECT key.message_id, joined.id AS conversation_id, joined.version FROM key, joined
+"""
+
+_RESENDABLE = """
+SELECT m.id, m.status, m.attempt, m.text, m.conversation_id, c.remote, a.number_id FROM message m
+JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
+WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound FOR UPDATE OF m
+"""
+_RESEND = """
+WITH again AS (
+  UPDATE message SET attempt = attempt + 1, status = 1, reason_code = NULL, reason = NULL, version = version + 1
+  WHERE provider_id = scope_provider() AND id = %(message)s
+  RETURNING id, attempt, conversation_id, version
+), asked AS (
+  INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT scope_provider(), id, attempt, 1 FROM again
+), waiting AS (
+  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, expires_at)
+  SELECT scope_provider(), id, %(platform)s, %(group)s, conversation_id, attempt, %(parts)s, app_now() + make_interval(secs => %(deadline_s)s)
+  FROM again
+)
+SELECT conversation_id, version FROM again
+"""
+
+_MARK_READ = """
+UPDATE conversation c SET version = c.version + 1, unread = CASE WHEN %(up_to)s::bigint IS NULL THEN 0 ELSE (
+    SELECT count(*) FROM message m WHERE m.provider_id = c.provider_id AND m.conversation_id = c.id AND NOT m.outbound AND m.visibility = 0
+      AND m.id > %(up_to)s AND m.id >= %(since)s) END
+FROM assignment a
+WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.provider_id = c.provider_id AND a.id = c.assignment_id
+  AND a.user_id = %(user)s AND c.unread > 0
+RETURNING c.id, c.version
+"""
+_MARK_UNREAD = """
+UPDATE conversation c SET version = c.version + 1, unread = 1
+FROM assignment a
+WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.provider_id = c.provider_id AND a.id = c.assignment_id
+  AND a.user_id = %(user)s AND c.unread = 0
+RETURNING c.id, c.version
+"""
+
+_RELEASE = """
+WITH freed AS (
+  UPDATE message m SET visibility = 0, arrived_before = true, version = m.version + 1
+  FROM conversation c
+  WHERE c.provider_id = scope_provider() AND c.assignment_id = %(assignment)s AND m.provider_id = c.provider_id AND m.conversation_id = c.id
+    AND m.visibility = 1 AND m.id >= %(since)s
+  RETURNING m.id, m.conversation_id
+), counted AS (
+  SELECT conversation_id, max(id) AS newest, count(*) AS fresh FROM freed GROUP BY 1
+), shown AS (
+  UPDATE conversation c SET last_message_id = greatest(c.last_message_id, k.newest), last_inbound_id = greatest(c.last_inbound_id, k.newest),
+    unread = c.unread + k.fresh, version = c.version + 1
+  FROM counted k WHERE c.provider_id = scope_provider() AND c.id = k.conversation_id
+  RETURNING c.id, c.version
+)
+SELECT f.id, f.conversation_id, s.version, u.feed_id
+FROM freed f JOIN shown s ON s.id = f.conversation_id
+JOIN assignment a ON a.provider_id = scope_provider() AND a.id = %(assignment)s
+JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+ORDER BY f.id
+"""
+
+
+async def conversation_page(tx: Transaction, user_id: int, *, before: int, since: int, limit: int) -> list[Row]:
+    """Conversations with their last messages, newest first, older than `before`."""
+    return await tx.rows(_CONVERSATION_PAGE, {"user": user_id, "before": before, "since": since, "limit": limit})
+
+
+async def conversations_by_id(tx: Transaction, user_id: int, ids: Sequence[int]) -> list[Row]:
+    """The user's conversations among `ids`, in no order."""
+    return await tx.rows(_CONVERSATIONS_BY_ID, {"user": user_id, "ids": list(ids)})
+
+
+async def message_page(tx: Transaction, conversation_id: int, *, before: int, since: int, limit: int) -> list[Row]:
+    """Messages of a conversation, newest first, older than `before`. The caller has checked whose it is."""
+    return await tx.rows(_MESSAGE_PAGE, {"conversation": conversation_id, "before": before, "since": since, "limit": limit})
+
+
+async def messages_by_id(tx: Transaction, user_id: int, ids: Sequence[int]) -> list[Row]:
+    """The user's messages among `ids`, in no order."""
+    return await tx.rows(_MESSAGES_BY_ID, {"user": user_id, "ids": list(ids)})
+
+
+async def owns(tx: Transaction, user_id: int, conversation_id: int) -> bool:
+    """Whether the conversation is this user's and has something to show."""
+    return await tx.value(_OWNS, {"user": user_id, "conversation": conversation_id}) is not None
+
+
+async def send_facts(tx: Transaction, user_id: int, number_id: int, remote: str) -> SendFacts | None:
+    """What decides whether `user_id` may text `remote` from `number_id`; None when the number is not his."""
+    row = await tx.row(_FACTS, {"user": user_id, "number": number_id, "remote": remote})
+    return None if row is None else SendFacts(*row)
+
+
+async def known_key(tx: Transaction, user_id: int, client_id: str) -> Row | None:
+    """The message sent under this key before, with its request's hash."""
+    return await tx.row(_KNOWN_KEY, {"user": user_id, "client_id": client_id})
+
+
+async def queue(tx: Transaction, params: dict[str, object]) -> Row | None:
+    """Key, conversation, message and outbox row in one statement; None when the key was taken in the meantime."""
+    return await tx.row(_QUEUE, params)
+
+
+async def resendable(tx: Transaction, user_id: int, message_id: int) -> Row | None:
+    """The user's outbound message, locked."""
+    return await tx.row(_RESENDABLE, {"user": user_id, "message": message_id})
+
+
+async def resend(tx: Transaction, params: dict[str, object]) -> Row:
+    """One more attempt, queued."""
+    return await tx.row(_RESEND, params)
+
+
+async def mark_read(tx: Transaction, user_id: int, conversation_id: int, *, up_to: int | None, since: int) -> Row | None:
+    """Clear or lower the unread count; None when there was nothing unread."""
+    return await tx.row(_MARK_READ, {"user": user_id, "conversation": conversation_id, "up_to": up_to, "since": since})
+
+
+async def mark_unread(tx: Transaction, user_id: int, conversation_id: int) -> Row | None:
+    """Make the conversation unread; None when it was already."""
+    return await tx.row(_MARK_UNREAD, {"user": user_id, "conversation": conversation_id})
+
+
+async def release(tx: Transaction, assignment_id: int, *, since: int) -> list[Row]:
+    """Show what was withheld for this assignment, in order of arrival."""
+    return await tx.rows(_RELEASE, {"assignment": assignment_id, "since": since})
