@@ -1,0 +1,2 @@
+import '../shared/ui/tokens.css'
+document.getElementById('app')?.append('Kererū')
