@@ -36,3 +36,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   JOIN feed f ON f.provider_id = w.provider_id AND f.id = w.feed_id
 $$;
 GRANT EXECUTE ON FUNCTION feed_heads(bigint[], bigint[]) TO kereru_app, kereru_service;
+
+-- A process says that it lives, and sweeps what dead ones left with the same providers. live_socket is unlogged: after a crash of the database it is
+-- empty, so the answer tells the process how many of its rows are still there.
+CREATE FUNCTION beat_live_sockets(providers bigint[], its_process text, stale interval) RETURNS integer
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM live_socket WHERE provider_id = ANY (providers) AND process <> its_process AND seen_at < app_now() - stale;
+  WITH beaten AS (
+    UPDATE live_socket SET seen_at = app_now() WHERE provider_id = ANY (providers) AND process = its_process RETURNING 1
+  )
+  SELECT count(*)::integer FROM beaten
+$$;
+CREATE FUNCTION end_live_sockets(providers bigint[], its_process text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM live_socket WHERE provider_id = ANY (providers) AND process = its_process
+$$;
+GRANT EXECUTE ON FUNCTION beat_live_sockets(bigint[], text, interval), end_live_sockets(bigint[], text) TO kereru_app;
