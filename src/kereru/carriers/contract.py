@@ -447,9 +447,7 @@ class CarrierAdapter(Protocol):
         """Switch texting on for a number the account owns, where the carrier offers that."""
         ...
 
-    async def set_webhook(
-        self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None
-    ) -> WebhookSet | Problem:
+    async def set_webhook(self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None) -> WebhookSet | Problem:
         """Point the number's inbound texts at `url`, replacing what stood there; `secret` is used where the carrier can carry one."""
         ...
 

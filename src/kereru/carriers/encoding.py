@@ -1,7 +1,9 @@
-"""Segment arithmetic: how a text is encoded on the air, how many parts it takes, and where it may be cut (carriers.md appendix A, 3GPP TS 23.038).
+"""Segment arithmetic: how a text is encoded on the air, how many parts it takes, where it may be cut.
 
-Promises: a pair (escape and character, or surrogates) is never torn; `split` keeps what a person sees as one character together wherever that
-fits one part; nothing is ever replaced, only proposed (bad input 8). Positions are code points from 0.
+Source: carriers.md appendix A, 3GPP TS 23.038.
+
+Promises: a pair (escape and character, or surrogates) is never torn; `split` keeps what a person sees as one character together wherever
+that fits one part; nothing is ever replaced, only proposed (bad input 8). Positions are code points from 0.
 """
 
 import unicodedata
@@ -13,9 +15,7 @@ Encoding = Literal["gsm7", "ucs2"]
 GSM7_SINGLE, GSM7_PART = 160, 153
 UCS2_SINGLE, UCS2_PART = 70, 67
 
-_BASIC = (
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
+_BASIC = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 _ESCAPED = "\f^{}\\[~]|€"
 
 BASIC = frozenset(_BASIC)
@@ -140,9 +140,7 @@ def clusters(text: str) -> tuple[str, ...]:
     flag_open = False
     for character in text:
         regional = "\U0001f1e6" <= character <= "\U0001f1ff"
-        if pieces and (
-            _extends(character) or pieces[-1][-1] == "\u200d" or (character == "\n" and pieces[-1] == "\r") or (regional and flag_open)
-        ):
+        if pieces and (_extends(character) or pieces[-1][-1] == "\u200d" or (character == "\n" and pieces[-1] == "\r") or (regional and flag_open)):
             pieces[-1] += character
             flag_open = flag_open and not regional
         else:

@@ -1,7 +1,7 @@
 """The masked record of one call to a carrier (kept 14 days): what went out, what came back, and no secret in either.
 
-Promises: every secret of the platform is masked wherever it stands, in plain, percent-encoded or base64 form; so are the carriers' own secret
-fields, the tokens of our webhook paths, and the headers that carry authority.
+Promises: every secret of the platform is masked wherever it stands, in plain, percent-encoded or base64 form; so are the carriers' own
+secret fields, the tokens of our webhook paths, and the headers that carry authority.
 """
 
 import base64
@@ -15,9 +15,7 @@ from kereru.kernel.http_client import Answered, Interrupted, NotSent, Outgoing, 
 from kereru.kernel.limits import EXCHANGE_BYTES
 from kereru.kernel.secrets import MASK, Secret
 
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "set-cookie", "messageid", "verificationtoken", "x-hook-token"}
-)
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "messageid", "verificationtoken", "x-hook-token"})
 
 _MASK = MASK.encode()
 _PATH_TOKEN = re.compile(rb"(ingress(?:/|%2[Ff])[a-z0-9_-]+(?:/|%2[Ff]))[A-Za-z0-9_~.-]+")

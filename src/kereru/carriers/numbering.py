@@ -1,7 +1,7 @@
 """Phone numbers as people type them, as carriers write them and as screens show them (R27 to R32, Q7, Q22; bad inputs 26 to 35).
 
-Promises: everything inside Kererū is E.164 with a plus sign. A number is accepted when it is *possible*, not only when it is assigned, so that
-fictional ranges work. Nothing is guessed from a digit that is not ASCII, and nothing typed behind the number is dropped.
+Promises: everything inside Kererū is E.164 with a plus sign. A number is accepted when it is *possible*, not only when it is assigned, so
+that fictional ranges work. Nothing is guessed from a digit that is not ASCII, and nothing typed behind the number is dropped.
 """
 
 import re
@@ -16,7 +16,7 @@ NumberProblemCode = Literal["empty", "not_a_number", "non_ascii_digits", "extens
 
 @dataclass(frozen=True, slots=True)
 class DialingHabits:
-    """How a user's typed numbers are read: default country code (R27), whether a leading zero falls away (R29), region for the screen (R30)."""
+    """How a user's numbers are read: default country code (R27), whether a leading zero falls away (R29), region for the screen (R30)."""
 
     region: str
     country_code: str

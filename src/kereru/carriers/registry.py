@@ -1,5 +1,7 @@
-"""Every carrier Kererū speaks with. Adding one is a line here, a folder under `adapters/`, and a harness in the conformance suite, without
-which the suite is red."""
+"""Every carrier Kererū speaks with.
+
+Adding one is a line here, a folder under `adapters/`, and a harness in the conformance suite, without which the suite is red.
+"""
 
 from kereru.carriers.adapters.inteliquent import InteliquentAdapter
 from kereru.carriers.adapters.restcomm import RestcommAdapter

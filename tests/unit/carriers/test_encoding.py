@@ -19,9 +19,7 @@ from kereru.carriers.encoding import (
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
-TEXTS = st.text(
-    st.one_of(st.sampled_from("ab€^{}\n\f'"), st.sampled_from("é’😀\u200d\u0301\U0001f1f3\U0001f1ff"), st.characters(codec="utf-8"))
-)
+TEXTS = st.text(st.one_of(st.sampled_from("ab€^{}\n\f'"), st.sampled_from("é’😀\u200d\u0301\U0001f1f3\U0001f1ff"), st.characters(codec="utf-8")))
 GSM_TEXTS = st.text(st.sampled_from(sorted(GSM7)), max_size=700)
 
 

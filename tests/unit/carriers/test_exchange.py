@@ -40,14 +40,16 @@ def test_a_platforms_secret_stands_nowhere_in_the_record(result: Result):
         b"secret=" + quote_plus(CANARY).encode() + b"&b64=" + base64.b64encode(CANARY.encode()),
     )
     found = record(request, result, NOW, secrets_of(ACCESS))
-    whole = "\n".join([found.request_head, found.answer_head, found.note]).encode() + found.request_body + found.answer_body
+    whole = f"{found.request_head}\n{found.answer_head}\n{found.note}".encode() + found.request_body + found.answer_body
     assert not _leaks(whole)
     assert "authorization: •••" in found.request_head.lower()
 
 
 def test_tokens_of_our_webhook_paths_are_masked_in_plain_and_encoded_form():
     """carriers.md §0.2: never log tokens in callback URLs."""
-    body = b"StatusCallback=https%3A%2F%2Fsms.example%2Fingress%2Frestcomm%2Ftok-EN_1%2Fstatus%2F9&x=https://sms.example/ingress/inteliquent/tok-EN_1/in"
+    body = (
+        b"StatusCallback=https%3A%2F%2Fsms.example%2Fingress%2Frestcomm%2Ftok-EN_1%2Fstatus%2F9&x=https://sms.example/ingress/inteliquent/tok-EN_1/in"
+    )
     found = masked(body)
     assert b"tok-EN_1" not in found
     assert b"%2Fstatus%2F9" in found

@@ -76,9 +76,7 @@ def test_an_address_that_may_not_be_called_is_a_matter_for_a_person():
     assert problem_of(NotSent("not_allowed", "no")).account_problem
 
 
-@pytest.mark.parametrize(
-    ("status", "temporary", "account"), [(500, True, False), (429, True, False), (401, False, True), (400, False, False)]
-)
+@pytest.mark.parametrize(("status", "temporary", "account"), [(500, True, False), (429, True, False), (401, False, True), (400, False, False)])
 def test_provisioning_problems_say_whom_to_ask(status: int, temporary: bool, account: bool):
     """A problem asks to wait, or a person to look."""
     found = problem_of(Answered(status, {}, b"", 1))

@@ -1,4 +1,4 @@
-"""The Inteliquent adapter: sending and webhooks through the Message Broker, numbers and records through the Services API (carriers.md §2)."""
+"""The Inteliquent adapter: sending and webhooks by the Message Broker, numbers and records by the Services API (carriers.md §2)."""
 
 from collections.abc import Mapping
 
@@ -134,9 +134,7 @@ class InteliquentAdapter(InteliquentServices, InteliquentWebhooks):
         note = "" if (detail.ip_filtering_enabled or "").upper() != "Y" else "The account takes calls from listed addresses only."
         return CredentialsGood(None, setting == "Y" if setting in ("Y", "N") else None, note)
 
-    async def set_webhook(
-        self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None
-    ) -> WebhookSet | Problem:
+    async def set_webhook(self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None) -> WebhookSet | Problem:
         """Add our entry first and remove older ones of the number after it, so that no text falls between (§2A.3, C.7).
 
         Listing first makes a repeated call find its own entry instead of adding another.
@@ -238,9 +236,7 @@ def _refused(code: str, words: str, exchange: Exchange) -> Refused:
 def _of_number(entries: list[wire.Authorization], e164: str) -> list[wire.Authorization]:
     """The webhooks of one number; never an outbound key, never the company-wide entry."""
     wanted = wire.last_ten(e164)
-    return [
-        entry for entry in entries if entry.inbound_auth and entry.auth_id is not None and entry.tn and wire.last_ten(entry.tn) == wanted
-    ]
+    return [entry for entry in entries if entry.inbound_auth and entry.auth_id is not None and entry.tn and wire.last_ten(entry.tn) == wanted]
 
 
 def _is_true(value: bool | str | None) -> bool:

@@ -1,7 +1,8 @@
-"""Inteliquent's webhook (carriers.md §2A.7, §2A.8): one address for texts and receipts, proved by a static header, a token hash, or both."""
+"""Inteliquent's webhook (carriers.md §2A.7, §2A.8): one address for texts and receipts, proved by a static header or a token hash."""
 
 import hashlib
 import hmac
+import re
 
 import msgspec
 
@@ -22,6 +23,8 @@ from kereru.carriers.inbound import arrived_number, carrier_key, is_answerable, 
 _BODY = b'{"statusCode":"200","status":"success"}'
 _ANSWER = WebhookAnswer(200, ((b"content-type", b"application/json"), (b"content-length", str(len(_BODY)).encode())), _BODY)
 _HEADER = wire.HOOK_HEADER.lower()
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)(?:(" + _PAIR + rb")|\\u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _EVENTS_MAX = 200
 _MEDIA_MAX = 10
 _GROUP_MAX = 50
@@ -54,14 +57,14 @@ class InteliquentWebhooks:
             return (_unrecognised(request, "the path is not one we gave out", request.body),)
         body, flags = _utf8(request.body)
         if body.lstrip()[:1] != b"[":
-            return _event(request, body, flags)
+            return _event(request, body, flags, request.body)
         try:
             events = wire.HOOKS.decode(body)
         except (msgspec.DecodeError, RecursionError):
             return (_unrecognised(request, "the body is not JSON", request.body),)
         if len(events) > _EVENTS_MAX:
             return (_unrecognised(request, "too many events", request.body),)
-        return tuple(arrival for event in events for arrival in _event(request, bytes(event), flags))
+        return tuple(arrival for event in events for arrival in _event(request, bytes(event), flags, bytes(event)))
 
     def acknowledge(self) -> WebhookAnswer:
         """The documented success body."""
@@ -105,27 +108,36 @@ def _utf8(body: bytes) -> tuple[bytes, tuple[str, ...]]:
     return body, ()
 
 
+def _whole_pairs(body: bytes, flags: tuple[str, ...]) -> tuple[bytes, tuple[str, ...]]:
+    """Half an emoji, as left by a text that lost a segment, becomes U+FFFD and is flagged (bad input 9)."""
+    mended = _SURROGATE.sub(lambda found: found[0] if found[2] else found[1] + b"\\ufffd", body)
+    return mended, flags if mended == body else (*flags, "lone_surrogate")
+
+
 def _unrecognised(request: WebhookRequest, reason: str, raw: bytes) -> Unrecognised:
     return Unrecognised(request.provider_id, request.platform_id, reason, raw)
 
 
-def _event(request: WebhookRequest, body: bytes, flags: tuple[str, ...]) -> tuple[Arrival, ...]:
+def _event(request: WebhookRequest, body: bytes, flags: tuple[str, ...], raw: bytes) -> tuple[Arrival, ...]:
+    """One event; `body` may have been mended for reading, `raw` is what came."""
+    if b"\\ud" in body or b"\\uD" in body:
+        body, flags = _whole_pairs(body, flags)
     try:
         hook = wire.HOOK.decode(body)
     except msgspec.ValidationError as error:
-        return (_unrecognised(request, f"a field is of another kind than documented: {error}"[:200], body),)
+        return (_unrecognised(request, f"a field is of another kind than documented: {error}"[:200], raw),)
     except (msgspec.DecodeError, RecursionError):
-        return (_unrecognised(request, "the body is not JSON", body),)
+        return (_unrecognised(request, "the body is not JSON", raw),)
     if str(hook.delivery_receipt).lower() == "true":
-        return (_receipt(request, hook, flags, body),)
-    return _texts(request, hook, flags, body)
+        return (_receipt(request, hook, flags, raw),)
+    return _texts(request, hook, flags, raw)
 
 
-def _receipt(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], body: bytes) -> Arrival:
+def _receipt(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], raw: bytes) -> Arrival:
     """Matched by the id alone: whether the two numbers are swapped in a receipt is not documented."""
     carrier_id, id_flags = carrier_key(_id(hook))
     if not carrier_id:
-        return _unrecognised(request, "the receipt does not say for which text it is", body)
+        return _unrecognised(request, "the receipt does not say for which text it is", raw)
     state, word, code, listed = wire.receipt(hook.text or "", hook.status)
     return ReceiptReport(
         provider_id=request.provider_id,
@@ -140,13 +152,13 @@ def _receipt(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], b
     )
 
 
-def _texts(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], body: bytes) -> tuple[Arrival, ...]:
+def _texts(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], raw: bytes) -> tuple[Arrival, ...]:
     """One text for each number it was sent to: a group text has several, and which of them are ours the adapter cannot know."""
     recipients = [str(number) for number in (hook.to if isinstance(hook.to, list) else [hook.to]) if number not in (None, "")]
     if not recipients or len(recipients) > _GROUP_MAX:
-        return (_unrecognised(request, "it does not say for which number it is", body),)
+        return (_unrecognised(request, "it does not say for which number it is", raw),)
     if hook.text is None and not hook.media_urls:
-        return (_unrecognised(request, "there is no text in it", body),)
+        return (_unrecognised(request, "there is no text in it", raw),)
     text, text_flags = storable(hook.text or "")
     carrier_id, id_flags = carrier_key(storable(_id(hook))[0])
     remote_raw = storable("" if hook.from_ is None else str(hook.from_))[0]

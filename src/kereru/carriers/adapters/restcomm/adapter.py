@@ -122,9 +122,7 @@ class RestcommAdapter(RestcommWebhooks):
             wait = outcome.retry_after_s(answer.headers, self._clock.now())
             return Deferred(wait, "carrier_busy", outcome.REASON_BUSY, False, exchange)
         if answer.status == 404:
-            return Deferred(
-                None, "account_refused", "The carrier does not know this account. Your provider has to look at it.", True, exchange
-            )
+            return Deferred(None, "account_refused", "The carrier does not know this account. Your provider has to look at it.", True, exchange)
         if answer.status == 400 and "21610" in text:
             return Refused("opted_out", outcome.REASON_OPTED_OUT, "21610", True, False, exchange)
         return outcome.of_status(answer, exchange, self._clock.now())
@@ -142,9 +140,7 @@ class RestcommAdapter(RestcommWebhooks):
         if account is None:
             return outcome.unreadable()
         if account.status is not None and account.status.lower() != "active":
-            return Problem(
-                "account_inactive", f"The account at the carrier is {account.status[:20]}.", account.status[:20], account_problem=True
-            )
+            return Problem("account_inactive", f"The account at the carrier is {account.status[:20]}.", account.status[:20], account_problem=True)
         return CredentialsGood(account.sid, None)
 
     async def find_number(self, access: PlatformAccess, e164: str) -> NumberFound:
@@ -167,9 +163,7 @@ class RestcommAdapter(RestcommWebhooks):
         """Restcomm offers no such call: a number can text or it cannot."""
         return Problem("not_offered", "This carrier cannot switch texting on for a number; ask the carrier.")
 
-    async def set_webhook(
-        self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None
-    ) -> WebhookSet | Problem:
+    async def set_webhook(self, access: PlatformAccess, e164: str, url: str, secret: Secret, carrier_ref: str | None) -> WebhookSet | Problem:
         """Point the number at us (§1.4). An application would win over the URL, so it is unbound. `secret` cannot be carried (§1.11)."""
         fields = {"SmsUrl": url, "SmsMethod": "POST", "SmsApplicationSid": ""}
         reference = carrier_ref or await self._reference(access, e164)
@@ -203,7 +197,10 @@ class RestcommAdapter(RestcommWebhooks):
         return await self._door.send(self._request(access, "POST", path, urlencode(fields).encode()))
 
     async def look_up(self, access: PlatformAccess, facts: PartFacts) -> LookUp:
-        """Read one message by its id, or search the list by numbers, text and time (§1.5); filters there are loose, so rows are compared whole."""
+        """Read one message by its id, or search the list by numbers, text and time (§1.5).
+
+        The list's filters are loose, so that rows are compared whole.
+        """
         if facts.carrier_id:
             result = await self._door.send(self._request(access, "GET", f"/SMS/Messages/{quote(facts.carrier_id, safe='')}.json"))
             if isinstance(result, Answered) and result.status == 404:
@@ -270,9 +267,7 @@ def _accepted(answer: Answered, part: OutboundPart, exchange: Exchange) -> Outco
     state = (message.status or "").lower()
     if state in ("failed", "undelivered"):
         code = wire.error_code(message.error_code)
-        return Refused(
-            "carrier_refused", wire.error_reason(code) or outcome.REASON_REFUSED, code or state, False, code == "30002", exchange
-        )
+        return Refused("carrier_refused", wire.error_reason(code) or outcome.REASON_REFUSED, code or state, False, code == "30002", exchange)
     shorter = message.body if message.body is not None and len(message.body) < len(part.text) else None
     return Accepted(message.sid, shorter, exchange)
 
