@@ -52,10 +52,11 @@ class Simulators:
     async def answer(self, request: Request) -> Outcome:
         """The outcome of one request."""
         path = request.path
-        if path.startswith("/restcomm/"):
-            return await self.restcomm.handle(request)
-        if path.startswith("/inteliquent/"):
-            return await self.inteliquent.handle(request)
+        carrier = self.restcomm if path.startswith("/restcomm/") else self.inteliquent if path.startswith("/inteliquent/") else None
+        if carrier is not None:
+            outcome = await carrier.handle(request)
+            self.world.live.publish("ledger")
+            return outcome
         if request.method not in ("GET", "HEAD") and foreign(request):
             return problem(403, "cross_site", "Another site's page may not change the simulators.")
         handlers: tuple[Callable[[Request], Awaitable[Outcome | None]], ...] = (self.control.handle, self.console.handle, self.pages.handle)
