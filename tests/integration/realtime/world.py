@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -149,8 +149,7 @@ async def process(
     config = uvicorn.Config(realtime.socket, ws=SocketProtocol, lifespan="off", log_level="error", timeout_graceful_shutdown=2)
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await until(lambda: server.started)
     try:
         yield Process(realtime, backbone, presenter, server, listening.getsockname()[1], signed_out)
     finally:
@@ -159,6 +158,13 @@ async def process(
         await serving
         await realtime.stop()
         await backbone.stop()
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(timeout_s):
+        while not true():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.005)
 
 
 async def frame(ws: ClientConnection, timeout_s: float = 5.0) -> dict:
