@@ -113,6 +113,22 @@ class HomeLock:
         os.write(handle, f"{os.getpid()}\n".encode())
         self._handle = handle
 
+    def held_by_another(self) -> bool:
+        """Whether some process uses the folder now. Changes nothing."""
+        try:
+            handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
     def release(self) -> None:
         """Let go; harmless when not held. In a forked child this only closes the child's copy."""
         if self._handle is not None:
