@@ -1,4 +1,4 @@
-"""What can be done to organisations and people. Each runs inside the caller's transaction, in its provider's scope; who may is decided before (policy)."""
+"""What can be done to organisations and people, inside the caller's transaction, in its provider's scope. Who may is decided before (policy)."""
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -69,8 +69,8 @@ async def create_user(
 ) -> NewUser:
     """An end user with his feed and his sign-in. `region` is an ISO 3166 code, `timezone` a name of the IANA database.
 
-    An e-mail that signs in at this provider already gains a user and keeps its password. Raises NotAName, NotAnEmail, WeakPassword, NoSuchOrganisation,
-    EmailTaken when that sign-in has a user, or belongs to another provider (same words).
+    An e-mail that signs in at this provider already gains a user and keeps its password. Raises NotAName, NotAnEmail, WeakPassword,
+    NoSuchOrganisation, EmailTaken when that sign-in has a user, or belongs to another provider (same words).
     """
     _check_region(region, timezone)
     name = clean_name(name)

@@ -1,9 +1,9 @@
 """Who may: decided once per request, from what the caller is and what a route declares (design §9, R195, G29, G32).
 
-A route says `opt=policy(END_USER, conversation_id="conversation")`: whom it serves, and what its path parameters name. The application refuses to start
-with a route that says nothing, and the authorisation matrix tests every route against what it says. Authority comes from roles only and flows down the
-tree only: `Reach` covers a path when one of the caller's organisations stands on it. Nothing here asks the database; the tree is read by the
-statement that reads the object, so a moved group obeys its new parents at once.
+A route says `opt=policy(END_USER, conversation_id="conversation")`: whom it serves, and what its path parameters name. The application refuses to
+start with a route that says nothing, and the authorisation matrix tests every route against what it says. Authority comes from roles only and flows
+down the tree only: `Reach` covers a path when one of the caller's organisations stands on it. Nothing here asks the database; the tree is read by
+the statement that reads the object, so a moved group obeys its new parents at once.
 """
 
 from typing import Literal
@@ -100,7 +100,7 @@ class ScopeMissing(Forbidden):
 
 
 def authorise(declared: Policy, principal: Principal | None, method: str) -> None:
-    """Let `principal` pass or raise Unauthenticated, Forbidden or ScopeMissing. Looks at no object: those are found within his reach or not at all."""
+    """Let `principal` pass or raise Unauthenticated, Forbidden, ScopeMissing. Looks at no object: those are found within his reach or not at all."""
     audience = declared.audience
     if audience.kind == "anyone":
         return

@@ -110,7 +110,7 @@ async def set_password(tx: Transaction, provider_id: int, sign_in_id: int, passw
     """Set a password and end every session. Raises WeakPassword, NoSuchPerson."""
     hashed = await PASSWORDS.hash(password)
     whom = {"provider_id": provider_id, "sign_in_id": sign_in_id}
-    if not await tx.run(store.SET_PASSWORD, {**whom, "password_hash": hashed}):
+    if not await tx.run(store.NEW_HASH, {**whom, "password_hash": hashed}):
         raise NoSuchPerson
     await tx.run(store.END_SESSIONS, whom)
     _tell(tx, provider_id, sign_in_id)

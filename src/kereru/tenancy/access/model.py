@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-import pyotp
+from pyotp.totp import TOTP
 
 from kereru.kernel import ids
 from kereru.kernel.secrets import Secret
@@ -69,12 +69,12 @@ def _credential(kind: Literal["session", "api_key"], token: str, provider: str) 
 
 
 def code_step(secret: Secret, code: str, at: datetime, newest_used: int) -> int | None:
-    """The time step that `code` belongs to, if it is good at `at`: the present step or one beside it, and newer than `newest_used` (RFC 6238 §5.2)."""
+    """The time step of `code` if it is good at `at`: of the present step or one beside it, and newer than `newest_used` (RFC 6238 §5.2)."""
     typed = code.replace(" ", "")
     if not (len(typed) == 6 and typed.isascii() and typed.isdigit()):
         return None
     present = int(at.timestamp()) // _STEP_S
-    one_time = pyotp.TOTP(secret.reveal())
+    one_time = TOTP(secret.reveal())
     for step in (present, present - 1, present + 1):
         if step > newest_used and secrets.compare_digest(one_time.generate_otp(step), typed):
             return step

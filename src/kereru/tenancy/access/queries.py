@@ -63,11 +63,17 @@ class Authenticator:
         self._remembered[credential.hash] = (now + REMEMBERED_S, found)
         return found
 
-    async def still_valid(self, principal: Principal) -> bool:
-        """Whether what `principal` came with is good still, by the database; for sockets, which outlive requests (G26)."""
-        credential = Credential(principal.via, principal.provider_id, principal.credential)
-        async with self._database.transaction(ProviderScope(principal.provider_id)) as tx:
-            return await self._look_up(tx, credential) is not None
+    async def still_good(self, held: Iterable[tuple[int, bytes]]) -> set[bytes]:
+        """Which of these (provider, Principal.credential) are good still, by the database: for sockets, which outlive requests (G26)."""
+        by_provider: dict[int, list[bytes]] = {}
+        for provider_id, key in held:
+            by_provider.setdefault(provider_id, []).append(key)
+        good: set[bytes] = set()
+        for provider_id, keys in by_provider.items():
+            async with self._database.transaction(ProviderScope(provider_id)) as tx:
+                rows = await tx.rows(store.STILL_GOOD, {"provider_id": provider_id, "hashes": keys, **self._limits})
+            good.update(row.token_hash for row in rows)
+        return good
 
     def forget(self, credential: Credential) -> None:
         """Drop what is remembered of a credential that was just ended."""
@@ -87,9 +93,7 @@ class Authenticator:
 def _principal(credential: Credential, row: Row) -> Principal:
     user = None
     if row.user_id is not None:
-        user = UserIdentity(
-            row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone
-        )
+        user = UserIdentity(row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone)
     return Principal(
         provider_id=credential.provider_id,
         sign_in_id=row.sign_in_id,

@@ -16,7 +16,7 @@ FROM sign_in i WHERE i.provider_id = %(provider_id)s AND i.email = %(email)s FOR
 ADD_SIGN_IN = """
 INSERT INTO sign_in (provider_id, id, email, password_hash) VALUES (%(provider_id)s, %(id)s, %(email)s, %(password_hash)s)
 """
-SET_PASSWORD = "UPDATE sign_in SET password_hash = %(password_hash)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
+NEW_HASH = "UPDATE sign_in SET password_hash = %(password_hash)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
 SET_TOTP = "UPDATE sign_in SET totp_sealed = %(sealed)s, totp_step = 0 WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
 USE_TOTP_STEP = """
 UPDATE sign_in SET totp_step = %(step)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s AND totp_step < %(step)s
@@ -82,4 +82,12 @@ SELECT {_PERSON}, k.scopes, coalesce(k.used_at < app_now() - interval '60 second
 FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
 LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
 WHERE k.provider_id = %(provider_id)s AND k.token_hash = %(hash)s
+"""
+STILL_GOOD = """
+SELECT s.token_hash FROM session s JOIN sign_in i ON i.provider_id = s.provider_id AND i.id = s.sign_in_id AND i.disabled_at IS NULL
+WHERE s.provider_id = %(provider_id)s AND s.token_hash = ANY(%(hashes)s::bytea[])
+  AND s.seen_at > app_now() - make_interval(secs => %(idle_s)s) AND s.created_at > app_now() - make_interval(secs => %(max_s)s)
+UNION ALL
+SELECT k.token_hash FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
+WHERE k.provider_id = %(provider_id)s AND k.token_hash = ANY(%(hashes)s::bytea[])
 """

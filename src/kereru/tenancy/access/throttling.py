@@ -1,7 +1,7 @@
 """How often somebody may try to sign in: three leaky buckets, of which only failures fill (bad input 94).
 
-By address, by e-mail at that address, and by e-mail from everywhere else. The last does not bind addresses from which the person has signed in before,
-and one address alone fills it more slowly than it leaks: so a stranger can be slowed down, and nobody can be locked out of his own account.
+By address, by e-mail at that address, and by e-mail from everywhere else. The last does not bind addresses from which the person has signed in
+before, and one address alone fills it more slowly than it leaks: so strangers are slowed down, and nobody can be locked out of his own account.
 """
 
 import ipaddress

@@ -1,0 +1,1 @@
+"""Assembles the slices' routes into one application: authentication, authorisation, what is refused at the door, problems, health."""
