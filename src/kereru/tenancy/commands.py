@@ -29,7 +29,8 @@ async def create_provider(tx: Transaction, name: str) -> NewProvider:
 
 
 async def create_reseller(tx: Transaction, provider_id: int, name: str) -> int:
-    """A reseller; answers its id. Raises NotAName, NameTaken."""
+    """A reseller; answers its id. Raises NotAName, NameTaken, NoSuchOrganisation."""
+    await _require(tx, provider_id, Level.PROVIDER, provider_id)
     reseller_id = await tx.value(store.NEW_ID)
     if not await tx.run(store.ADD_RESELLER, {"provider_id": provider_id, "id": reseller_id, "name": clean_name(name)}):
         raise NameTaken

@@ -17,12 +17,12 @@ class Entry(msgspec.Struct, frozen=True):
     email: str = ""
 
 
+_PATHS = {Level.PROVIDER: store.PATH_OF_PROVIDER, Level.RESELLER: store.PATH_OF_RESELLER, Level.GROUP: store.PATH_OF_GROUP}
+
+
 async def path_of(tx: Transaction, provider_id: int, level: Level, organisation_id: int) -> Path | None:
     """Where an organisation stands now; None when this provider has none such."""
-    if level is Level.PROVIDER:
-        return Path(provider_id) if organisation_id == provider_id else None
-    statement = store.PATH_OF_RESELLER if level is Level.RESELLER else store.PATH_OF_GROUP
-    row = await tx.row(statement, {"provider_id": provider_id, "id": organisation_id})
+    row = await tx.row(_PATHS[level], {"provider_id": provider_id, "id": organisation_id})
     return None if row is None else Path(provider_id, **row._asdict())
 
 

@@ -1,13 +1,16 @@
 """Who is this? Turns what a caller came with into a Principal: one statement inside the tenant its token names, remembered for a moment."""
 
 from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
 
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, ProviderScope, Row, Transaction
 from kereru.kernel.settings import Settings
 from kereru.tenancy.access import store
 from kereru.tenancy.access.model import Credential, api_key_credential, session_credential
-from kereru.tenancy.model import Level
+from kereru.tenancy.model import Level, clean_email
 from kereru.tenancy.policy import Principal, Role, UserIdentity
 
 REMEMBERED_S = 2.0
@@ -113,3 +116,27 @@ def _cookie_value(header: str, name: str) -> str | None:
         if key.strip() == name:
             return value.strip()
     return None
+
+
+async def find_sign_in(tx: Transaction, email: str) -> tuple[int, int] | None:
+    """(provider, sign-in) of an e-mail address anywhere in the installation; None when nobody has it. Raises NotAnEmail."""
+    row = await tx.row(store.FIND_SIGN_IN, {"email": clean_email(email)})
+    return None if row is None else (row.provider_id, row.sign_in_id)
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """An API key without what makes it one; `hint` is its last characters, times in ISO 8601."""
+
+    id: int
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    email: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+async def api_keys(tx: Transaction, provider_id: int) -> list[ApiKey]:
+    """A provider's API keys, oldest first."""
+    rows = await tx.rows(store.API_KEYS, {"provider_id": provider_id})
+    return [ApiKey(row.id, row.name, row.hint, tuple(row.scopes), row.email, row.created_at, row.used_at) for row in rows]
