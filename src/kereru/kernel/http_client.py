@@ -42,14 +42,17 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One request. `path` (with its query) is appended to `base_url`, so that a request cannot leave the configured host."""
+    """One request. `path` (with its query) is appended to `base_url`, so that a request cannot leave the configured host.
+
+    `deadline_s` overrides the door's own.
+    """
 
     method: Method
     base_url: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes = b""
-    deadline_s: float = DEADLINE_SECONDS
+    deadline_s: float | None = None
 
     @property
     def url(self) -> str:
@@ -139,7 +142,8 @@ _REFUSED_V6 = tuple(
 class CarrierClient:
     """The carriers' door. One per process; use as an async context manager or call `close`.
 
-    `allow_private_hosts` holds host:port pairs that may be called by plain http (the demo's and the tests' simulators).
+    `allow_private_hosts` holds host:port pairs that may be called by plain http (the demo's and the tests' simulators). `connect_s` bounds
+    name look-up, connecting and TLS; `deadline_s` the whole exchange.
     """
 
     def __init__(
@@ -149,12 +153,14 @@ class CarrierClient:
         ca_bundle: str = "",
         proxy: str = "",
         connect_s: float = CONNECT_SECONDS,
+        deadline_s: float = DEADLINE_SECONDS,
         answer_bytes_max: int = limits.CARRIER_ANSWER_BYTES,
     ) -> None:
         self._private = frozenset(host.lower() for host in allow_private_hosts)
         self._ca_bundle = ca_bundle
         self._proxy = proxy
         self._connect_s = connect_s
+        self._deadline_s = deadline_s
         self._answer_bytes_max = answer_bytes_max
         self._client: Client | None = None
 
@@ -184,7 +190,7 @@ class CarrierClient:
             builder = self._client.request(request.method, request.url).headers(dict(request.headers))
             if request.method in ("POST", "PUT"):
                 builder = builder.body_bytes(request.body)
-            builder = builder.timeout(timedelta(seconds=request.deadline_s)).streamed_read_buffer_limit(0)
+            builder = builder.timeout(timedelta(seconds=request.deadline_s or self._deadline_s)).streamed_read_buffer_limit(0)
             async with builder.build_streamed() as response:
                 head = (response.status, _lower(response))
                 while (chunk := await response.body_reader.read_chunk()) is not None:

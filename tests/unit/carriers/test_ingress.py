@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from kereru.carriers.contract import ArrivalBatch, InboundText, ReceiptReport, Unrecognised, WebhookProof, WebhookSecret
@@ -364,3 +365,14 @@ async def test_outcomes_are_counted_by_carrier_and_nothing_else():
     assert 'kereru_ingress_requests_total{carrier="restcomm",outcome="taken"}' in shown
     assert 'kereru_ingress_requests_total{carrier="inteliquent",outcome="not_genuine"}' in shown
     assert "canary" not in shown
+
+
+async def test_a_batch_survives_the_intake_log():
+    """design §6: what the log holds is what the batcher replays, byte for byte."""
+    entry = Entry()
+    await entry.restcomm()
+    await entry.restcomm(f"AccountSid={ACCOUNT}&MessageSid=SM2&MessageStatus=failed&ErrorCode=30003".encode(), "/status/42")
+    await entry.inteliquent(b'[{"to":7.5},' + INTELIQUENT_TEXT + b"]")
+    for batch in entry.sink.batches:
+        assert msgspec.json.decode(msgspec.json.encode(batch), type=ArrivalBatch) == batch
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=ArrivalBatch) == batch
