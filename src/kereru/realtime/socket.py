@@ -40,7 +40,7 @@ Authenticate = Callable[[Scope], Awaitable[SocketViewer | None]]
 """Who asks for this socket; None: nobody who is signed in."""
 
 FromOurPage = Callable[[Scope], bool]
-"""Whether the handshake comes from our own pages, or from no page at all (bad input 96)."""
+"""Whether the handshake comes from our own pages, or from no page at all (bad input 96). What stands in front may have asked already."""
 
 _log = get_logger("realtime.socket")
 _slow = counter("realtime_slow_closed", "Sockets closed because their client did not read.")
