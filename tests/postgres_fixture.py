@@ -35,7 +35,7 @@ def postgres_engine() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def template_database(postgres_engine: EmbeddedPostgres) -> str:
     """The name of a database with every migration applied, which nobody connects to."""
-    from kereru.migrations.runner import migrate  # noqa: PLC0415 - tests of the engine itself need no migrations
+    from kereru.migrations.runner import migrate
 
     _administer(postgres_engine, f"CREATE DATABASE {_TEMPLATE}")
     migrate(postgres_engine.url_of(_TEMPLATE))

@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from kereru import __version__
+
+if TYPE_CHECKING:
+    from kereru.kernel.settings import Settings
 
 app = App(name="kereru", help="Kererū: self-hosted business texting.", version=__version__, result_action="return_value")
 
@@ -14,10 +17,11 @@ _Home = Annotated[Path | None, Parameter(help="Folder for the database, keys and
 _Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs instead of words for people.")]
 
 
-def _settings(**overrides: object):  # noqa: ANN202 - kereru.kernel.settings.Settings, imported late
-    from kereru.kernel.settings import Settings  # noqa: PLC0415 - see the module docstring
+def _settings(**overrides: object) -> "Settings":
+    from kereru.kernel.settings import Settings
 
-    return Settings.load(**{name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()})
+    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}
+    return Settings.load(None, **chosen)
 
 
 @app.command
@@ -30,7 +34,7 @@ def serve(
     insecure_http: Annotated[bool, Parameter(negative="", help="Accept plain http on an address others can reach.")] = False,
 ) -> int:
     """Run Kererū: database, web, sender and scheduler, until Ctrl-C or SIGTERM."""
-    from kereru.entrypoints.serve import serve as run  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.serve import serve as run
 
     run(_settings(home=home, host=host, port=port, web_processes=web_processes, insecure_http=insecure_http or None))
     return 0
@@ -39,7 +43,7 @@ def serve(
 @app.command
 def migrate(*, home: _Home = None) -> int:
     """Bring the database to this version's shape. Run it once after an upgrade, before `serve`, when the database is a server of its own."""
-    from kereru.entrypoints.upgrade import migrate_database  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.upgrade import migrate_database
 
     migrate_database(_settings(home=home))
     print("The database has this version's shape.")
@@ -48,10 +52,12 @@ def migrate(*, home: _Home = None) -> int:
 
 @app.command
 def upgrade_database(
-    *, home: _Home = None, from_binaries: Annotated[Path, Parameter(help="Folder with the programs of the PostgreSQL version that made the database.")]
+    *,
+    home: _Home = None,
+    from_binaries: Annotated[Path, Parameter(help="Folder with the programs of the PostgreSQL version that made the database.")],
 ) -> int:
     """Move the embedded database to this version's PostgreSQL. The old folder is kept beside the new one."""
-    from kereru.entrypoints.upgrade import upgrade  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.upgrade import upgrade
 
     kept = upgrade(_settings(home=home), from_binaries)
     print(f"The database was moved. The old one is kept in {kept}; remove it when you are content.")
@@ -67,7 +73,7 @@ def doctor(
     as_json: _Json = False,
 ) -> int:
     """Say in words what is wrong with this machine, and what to do about it. Exit code 1 when something is."""
-    from kereru.entrypoints.doctor import examine, report  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.doctor import examine, report
 
     findings = examine(_settings(home=home, host=host, port=port))
     print(report(findings, as_json=as_json))
@@ -83,23 +89,20 @@ def demo(
     as_json: _Json = False,
 ) -> int:
     """Run everything with an invented phone company, simulated carriers and phones. Ctrl-C stops all of it."""
-    from kereru.entrypoints.demo import demo as run  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.demo import demo as run
 
     run(port=port, simulator_port=simulator_port, home=home, as_json=as_json)
     return 0
 
 
-def _mount_later() -> None:
-    """Commands whose modules are only imported when they are used."""
-    app.command("kereru.entrypoints.admin:app", name="admin", help="Act as the operator above all providers.")
-    app.command("kereru.entrypoints.bench:bench", name="bench", help="Measure one benchmark beside its ruler.")
+app.command("kereru.entrypoints.admin:app", name="admin", help="Act as the operator above all providers: organisations, people, API keys.")
 
 
 def main() -> None:
     """Run the command line and end the process: 0 when it went well, 1 with one plain sentence when not."""
-    from kereru.entrypoints.problems import MachineProblem  # noqa: PLC0415 - see the module docstring
-    from kereru.kernel.errors import KereruError  # noqa: PLC0415 - see the module docstring
-    from kereru.kernel.settings import SettingsProblem  # noqa: PLC0415 - see the module docstring
+    from kereru.entrypoints.problems import MachineProblem
+    from kereru.kernel.errors import KereruError
+    from kereru.kernel.settings import SettingsProblem
 
     try:
         outcome = app()

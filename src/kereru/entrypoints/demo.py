@@ -8,7 +8,7 @@ import os
 import runpy
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +16,7 @@ import msgspec
 
 from kereru.entrypoints import ports
 from kereru.entrypoints.postgres.places import prepare_home
-from kereru.entrypoints.problems import MachineProblem, from_os_error
+from kereru.entrypoints.problems import MachineProblem, Stopped, from_os_error
 from kereru.entrypoints.serve import Installation, Mains, add_processes, installation, load_mains, once_ready
 from kereru.entrypoints.supervisor import ProcessSpec
 from kereru.kernel.logging import configure
@@ -80,7 +80,7 @@ Seeding = Callable[[Settings, str], Seeded]
 
 def load_seeding() -> Seeding:
     """The product's own demo tenant."""
-    from kereru.entrypoints.demo_seed import seed  # noqa: PLC0415 - tests bring their own
+    from kereru.entrypoints.demo_seed import seed
 
     return seed
 
@@ -118,9 +118,8 @@ def demo(
                     _show(line, home, out or sys.stdout, as_json=as_json)
 
                 running.supervisor.run(once_ready(running.settings, announce))
-        except MachineProblem as problem:
-            if problem.code != "stopped":
-                raise
+        except Stopped:
+            return
 
 
 def _settings(home: Path, port: int, simulator_port: int, smtp_port: int) -> Settings:
@@ -139,7 +138,7 @@ def _settings(home: Path, port: int, simulator_port: int, smtp_port: int) -> Set
 
 
 @contextlib.contextmanager
-def _logs(home: Path, *, as_json: bool) -> Iterator[None]:
+def _logs(home: Path, *, as_json: bool) -> Generator[None]:
     """For programs the logs go to standard error; people get them in a file, so that they can read the table."""
     if as_json:
         configure("info", process="supervisor")
@@ -191,7 +190,7 @@ def _seed(running: Installation, simulator: str, seeding: Seeding) -> Seeded:
 
         status = running.supervisor.run_once("seeding", work)
         if running.stop_request():
-            raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+            raise Stopped
         if status:
             raise MachineProblem(
                 "demo_not_seeded",
@@ -206,8 +205,8 @@ def _show(line: DemoLine, home: Path, out: IO[str], *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(line).decode(), file=out, flush=True)
         return
-    from rich.console import Console  # noqa: PLC0415 - programs do without
-    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.console import Console
+    from rich.table import Table
 
     console = Console(file=out, highlight=False)
     places = Table(title="Kererū is running", title_justify="left", show_header=False, box=None, pad_edge=False)

@@ -211,7 +211,7 @@ def open_files(limit: int) -> Finding:
 
 def given_database(url: str) -> tuple[Finding, list[tuple[str, float]]]:
     """Does the database in KERERU_DATABASE_URL answer, is it new enough, and what time does it think it is?"""
-    import psycopg  # noqa: PLC0415 - only when there is one
+    import psycopg
 
     try:
         with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
@@ -236,7 +236,7 @@ def examine(settings: Settings) -> list[Finding]:
 def _examined(settings: Settings) -> Iterator[Finding | None]:
     home = settings.home_path
     running = places.HomeLock(home).held_by_another()
-    yield python_version(sys.version_info)
+    yield python_version(sys.version_info[:3])
     yield folder(home)
     place = home if home.is_dir() else _nearest(home)
     usage = shutil.disk_usage(place)

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from kereru.kernel.logging import get_logger
 
@@ -53,7 +54,7 @@ def become_child(lifeline: Lifeline, name: str, target: Callable[[], None]) -> N
         status = 0
     except SystemExit as ending:
         status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever it was is reported and becomes the exit status
         _report(name, error)
     finally:
         _leave(status)
@@ -76,7 +77,6 @@ def _leave(status: int) -> None:
 def _show_name(name: str) -> None:
     """Show `name` in ps -o comm on Linux; elsewhere the name stays."""
     try:
-        with open("/proc/self/comm", "w", encoding="utf-8") as file:
-            file.write(f"kereru-{name}"[:15])
+        Path("/proc/self/comm").write_text(f"kereru-{name}"[:15], encoding="utf-8")
     except OSError:
         return

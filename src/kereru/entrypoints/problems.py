@@ -14,6 +14,13 @@ class MachineProblem(Exception):
         super().__init__(f"{text} {advice}")
 
 
+class Stopped(MachineProblem):
+    """A stop was asked for before the start was complete. Not a fault."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped", "The start was stopped.", "Start again whenever you like.")
+
+
 def disk_full(folder: Path | str) -> MachineProblem:
     """No room is left on the disk that holds `folder`."""
     return MachineProblem(

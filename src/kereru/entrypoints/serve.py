@@ -6,7 +6,7 @@ The parent imports the code once, forks, watches and stops; it serves nothing it
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from kereru.entrypoints import ports
 from kereru.entrypoints.postgres import EmbeddedPostgres, EngineOptions, State
 from kereru.entrypoints.postgres.places import prepare_home
-from kereru.entrypoints.problems import MachineProblem
+from kereru.entrypoints.problems import MachineProblem, Stopped
 from kereru.entrypoints.supervisor import Companion, ProcessSpec, StopRequest, Supervisor
 from kereru.kernel.logging import configure, get_logger
 from kereru.kernel.settings import Settings
@@ -46,7 +46,7 @@ def check_address(settings: Settings) -> str | None:
 
 
 @contextlib.contextmanager
-def installation(settings: Settings) -> Iterator[Installation]:
+def installation(settings: Settings) -> Generator[Installation]:
     """The database, migrated, with an empty supervisor beside it; everything is stopped at the end. Raises MachineProblem."""
     stop_request = StopRequest()
     home = settings.home_path
@@ -88,30 +88,30 @@ def _bring_up_to_date(settings: Settings, supervisor: Supervisor, stop_request: 
     work = (lambda: _migrate(settings)) if embedded else (lambda: _check_database(settings))
     status = supervisor.run_once("migrate", work)
     if stop_request():
-        raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
-    if status == _NOT_REACHED:
-        raise MachineProblem("database_unreachable", "The database in KERERU_DATABASE_URL does not answer.", "Check the address and that it is running.")
-    if status == _TOO_OLD:
-        raise MachineProblem("postgres_too_old", "The database server is older than PostgreSQL 17.", "Use a newer server.")
-    if status == _OTHER_SHAPE:
-        raise MachineProblem("not_migrated", "The database does not have the shape this version needs.", "Run kereru migrate once, then start again.")
+        raise Stopped
     if status:
-        raise MachineProblem("migration_failed", "The database could not be brought to this version's shape.", "The log above says why; nothing was half changed.")
+        raise MachineProblem(*_REASONS.get(status, _REASONS[0]))
 
 
 _NOT_REACHED, _TOO_OLD, _OTHER_SHAPE = 81, 82, 83
+_REASONS = {
+    _NOT_REACHED: ("database_unreachable", "The database in KERERU_DATABASE_URL does not answer.", "Check the address, and that it is running."),
+    _TOO_OLD: ("postgres_too_old", "The database server is older than PostgreSQL 17.", "Use a newer server."),
+    _OTHER_SHAPE: ("not_migrated", "The database does not have the shape this version needs.", "Run kereru migrate once, then start again."),
+    0: ("migration_failed", "The database could not be brought to this version's shape.", "The log above says why; nothing was half changed."),
+}
 
 
 def _migrate(settings: Settings) -> None:
-    from kereru.migrations.runner import migrate  # noqa: PLC0415 - only the child that migrates carries Alembic
+    from kereru.migrations.runner import migrate
 
     migrate(settings.database_url)
 
 
 def _check_database(settings: Settings) -> None:
-    import psycopg  # noqa: PLC0415 - as above
+    import psycopg
 
-    from kereru.migrations.runner import versions  # noqa: PLC0415 - as above
+    from kereru.migrations.runner import versions
 
     try:
         with psycopg.connect(settings.database_url, connect_timeout=10) as connection:
@@ -137,7 +137,7 @@ class Mains:
 
 def load_mains() -> Mains:
     """The product's own processes. Imported in the parent before the first fork, so that children share the memory."""
-    from kereru.entrypoints import scheduler, sender, web  # noqa: PLC0415 - --help and doctor do without them
+    from kereru.entrypoints import scheduler, sender, web
 
     return Mains(web.main, sender.main, scheduler.main)
 
@@ -187,6 +187,5 @@ def serve(settings: Settings, say: Callable[[str], None] = print, mains: Callabl
                         say(warning)
 
                 running.supervisor.run(once_ready(running.settings, announce))
-        except MachineProblem as problem:
-            if problem.code != "stopped":
-                raise
+        except Stopped:
+            return

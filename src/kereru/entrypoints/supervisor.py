@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from kereru.entrypoints.lifeline import Lifeline, become_child
-from kereru.entrypoints.problems import MachineProblem
+from kereru.entrypoints.problems import MachineProblem, Stopped
 from kereru.kernel.logging import get_logger
 
 FIRST_PAUSE_S = 0.1
@@ -59,7 +59,7 @@ class StopRequest:
             # nohup has SIGHUP ignored for us and means it; a shell's "&" ignores SIGINT by habit only.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._asked)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _only_wake)
 
     def __call__(self) -> bool:
         """Whether the end was asked for."""
@@ -77,6 +77,10 @@ class StopRequest:
         """Sleep for `seconds` or until a signal comes."""
         if select.select([self._reading], [], [], max(0.0, seconds))[0]:
             os.read(self._reading, 4096)
+
+
+def _only_wake(_number: int, _frame: FrameType | None) -> None:
+    """A handler is needed for the wake-up to be written; there is nothing to do in it."""
 
 
 class _Child:
@@ -115,10 +119,7 @@ class Supervisor:
 
     def run_once(self, name: str, target: Callable[[], None]) -> int:
         """Run `target` in a child of its own and wait; answers its exit status (128 + n for signal n). A stop request ends it."""
-        child = _Child(ProcessSpec(name, target, restart=False))
-        self._fork(child)
-        pid = child.pid
-        assert pid is not None
+        pid = self._fork(_Child(ProcessSpec(name, target, restart=False)))
         asked = False
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)
@@ -137,7 +138,7 @@ class Supervisor:
         end = time.monotonic() + seconds
         while not condition():
             if self._stop_request():
-                raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+                raise Stopped
             if time.monotonic() >= end:
                 raise MachineProblem("not_ready", f"{what} did not become ready within {seconds:.0f} s.", "The log above says why.")
             self._tick()
@@ -189,7 +190,7 @@ class Supervisor:
             if child.pid is not None:
                 os.kill(child.pid, number)
 
-    def _fork(self, child: _Child) -> None:
+    def _fork(self, child: _Child) -> int:
         gc.collect()
         # Objects made so far are never looked at again by the collector, so their memory stays shared with the children.
         gc.freeze()
@@ -197,10 +198,12 @@ class Supervisor:
         if pid == 0:
             become_child(self._lifeline, child.spec.name, child.spec.target)
         child.pid, child.started, child.due = pid, time.monotonic(), None
+        return pid
 
     def _reap(self, *, stopping: bool = False) -> None:
-        for child in self._running():
-            assert child.pid is not None
+        for child in self._children:
+            if child.pid is None:
+                continue
             done, status = os.waitpid(child.pid, os.WNOHANG)
             if not done:
                 continue

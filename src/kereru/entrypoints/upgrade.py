@@ -2,11 +2,14 @@
 
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.postgres.binaries import find_binaries
+from kereru.entrypoints.postgres.configuration import SUPERUSER
 from kereru.entrypoints.problems import MachineProblem, from_os_error
 from kereru.entrypoints.serve import engine_options
 from kereru.kernel.settings import Settings
@@ -14,9 +17,9 @@ from kereru.kernel.settings import Settings
 
 def migrate_database(settings: Settings) -> None:
     """Apply every migration to the given database, or to the embedded one. Raises MachineProblem when it cannot be reached."""
-    import psycopg  # noqa: PLC0415 - the command line starts without them
+    import psycopg
 
-    from kereru.migrations.runner import migrate  # noqa: PLC0415 - as above
+    from kereru.migrations.runner import migrate
 
     if settings.database_url:
         try:
@@ -66,23 +69,30 @@ def upgrade(settings: Settings, old_programs: Path) -> Path:
 
 def _copy(programs: Path, source: str, target: str) -> None:
     """Roles, then the database, from one running engine to another, stopping at the first error."""
-    for dump, load in (("pg_dumpall", "psql"), ("pg_dump", "psql")):
-        if not (programs / dump).exists() or not (programs / load).exists():
-            raise MachineProblem("no_dump_programs", f"{programs} lacks {dump} or {load}.", "Name a complete folder in KERERU_POSTGRES_BINARIES.")
-    roles = subprocess.run(
-        [programs / "pg_dumpall", "--roles-only", f"--dbname={source}"], capture_output=True, text=True, check=False
-    )
-    _good(roles.returncode, roles.stderr)
-    # The target's own superuser exists already, so its CREATE ROLE may fail; everything else must not.
-    wanted = "\n".join(line for line in roles.stdout.splitlines() if line.strip() != "CREATE ROLE kereru_owner;")
-    done = subprocess.run([programs / "psql", "-qXb", "-v", "ON_ERROR_STOP=1", "-d", target], input=wanted, capture_output=True, text=True, check=False)
-    _good(done.returncode, done.stderr)
-    with subprocess.Popen([programs / "pg_dump", f"--dbname={source}"], stdout=subprocess.PIPE) as dumping:
-        command = [programs / "psql", "-qXb", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", target]
-        loaded = subprocess.run(command, stdin=dumping.stdout, stderr=subprocess.PIPE, text=True, check=False)
-    _good(dumping.returncode or loaded.returncode, loaded.stderr)
+    dump, dump_all, load = (str(programs / name) for name in ("pg_dump", "pg_dumpall", "psql"))
+    if not all(Path(program).exists() for program in (dump, dump_all, load)):
+        raise MachineProblem(
+            "no_dump_programs", f"{programs} lacks pg_dump, pg_dumpall or psql.", "Name a complete folder in KERERU_POSTGRES_BINARIES."
+        )
+    loading = [load, "-qXb", "-1", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", target]
+    roles = _run([dump_all, "--roles-only", f"--dbname={source}"])
+    with tempfile.TemporaryFile() as wanted:
+        # The target has its own superuser already; everything else must be new to it.
+        wanted.write("\n".join(line for line in roles.splitlines() if line.strip() != f"CREATE ROLE {SUPERUSER};").encode())
+        wanted.seek(0)
+        _run(loading, wanted)
+    with subprocess.Popen([dump, f"--dbname={source}"], stdout=subprocess.PIPE) as dumping:  # noqa: S603 - PostgreSQL's own program
+        _run(loading, dumping.stdout)
+    if dumping.returncode:
+        raise _failed(f"pg_dump ended with {dumping.returncode}")
 
 
-def _good(status: int, words: str) -> None:
-    if status:
-        raise MachineProblem("upgrade_failed", f"The database could not be moved: {words.strip().splitlines()[-1:] or status}.", "Nothing was changed; the old one is as it was.")
+def _run(command: list[str], source: IO[bytes] | None = None) -> str:
+    done = subprocess.run(command, stdin=source, capture_output=True, text=True, check=False)  # noqa: S603 - PostgreSQL's own programs
+    if done.returncode:
+        raise _failed(done.stderr.strip() or f"{command[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def _failed(reason: str) -> MachineProblem:
+    return MachineProblem("upgrade_failed", f"The database could not be moved: {reason}.", "Nothing was changed; the old one is as it was.")

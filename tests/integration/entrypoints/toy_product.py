@@ -25,7 +25,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     url = ""
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         """Answer any path."""
         try:
             with psycopg.connect(self.url, connect_timeout=2) as connection:

@@ -86,7 +86,7 @@ def _look(folder: Path) -> Binaries | None:
     if not os.access(program, os.X_OK) or not os.access(folder / "initdb", os.X_OK):
         return None
     try:
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout  # noqa: S603 - asked for its version
     except (OSError, subprocess.SubprocessError):
         return None
     version = re.search(r"\d+(\.\d+)*", answer)

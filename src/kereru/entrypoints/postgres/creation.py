@@ -25,11 +25,6 @@ HERE = Path("/proc/self/cwd")
 """How a process names the folder it stands in, without passing through that folder's parents (Linux)."""
 
 
-def run_as(account: Account) -> dict[str, object]:
-    """Arguments of subprocess that make a program run as `account`."""
-    return {"user": account.uid, "group": account.gid, "extra_groups": ()} if account.switched else {}
-
-
 def check_version(data: Path, binaries: Binaries) -> None:
     """Raises MachineProblem when `data` was made by another major version than these programs'."""
     found = int((data / "PG_VERSION").read_text().strip().split(".")[0])
@@ -79,8 +74,18 @@ def create(data: Path, binaries: Binaries, account: Account, name: Path, environ
 
 
 def _run(command: list[str], folder: Path, account: Account, environment: Mapping[str, str], words: str) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=dict(environment), input=words, capture_output=True, text=True, errors="replace", check=False, **run_as(account)
+    done = subprocess.run(  # noqa: S603 - PostgreSQL's own programs
+        command,
+        cwd=folder,
+        env=dict(environment),
+        input=words,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        user=account.uid if account.switched else None,
+        group=account.gid if account.switched else None,
+        extra_groups=() if account.switched else None,
     )
     output = done.stdout + done.stderr
     if done.returncode or "ERROR:" in output or "FATAL:" in output:
@@ -89,11 +94,14 @@ def _run(command: list[str], folder: Path, account: Account, environment: Mappin
 
 def explain(output: str, folder: Path) -> MachineProblem:
     """What PostgreSQL's own words mean for the person who runs it."""
-    if "No space left on device" in output or "Disk quota exceeded" in output or shutil.disk_usage(folder).free < _SEGMENT_BYTES:
+    full = "No space left on device" in output or "Disk quota exceeded" in output
+    if full or shutil.disk_usage(folder).free < _SEGMENT_BYTES:
         return disk_full(folder)
     if "could not create shared memory segment" in output or "could not create semaphores" in output:
         return MachineProblem(
-            "no_shared_memory", "The system gave PostgreSQL no shared memory.", "Raise the limits of shared memory (in a container: --shm-size), then start again."
+            "no_shared_memory",
+            "The system gave PostgreSQL no shared memory.",
+            "Raise the limits of shared memory (in a container: --shm-size), then start again.",
         )
     lines = [_PREFIX.sub("", line).strip() for line in output.splitlines() if line.strip()]
     loud = [line for line in lines if _LOUD.search(line)] or lines[-1:]

@@ -19,7 +19,7 @@ from kereru.entrypoints.postgres.account import Account, engine_account, may_ent
 from kereru.entrypoints.postgres.binaries import Binaries, find_binaries, reachable_by
 from kereru.entrypoints.postgres.creation import HERE, check_version, create, explain
 from kereru.entrypoints.postgres.leftovers import Cleaner
-from kereru.entrypoints.problems import MachineProblem, from_os_error
+from kereru.entrypoints.problems import MachineProblem, Stopped, from_os_error
 from kereru.kernel.logging import get_logger
 
 _LOG_BYTES = 10 * 2**20
@@ -92,13 +92,13 @@ class EmbeddedPostgres:
     def start(self, stopping: Callable[[], bool] = lambda: False) -> str:
         """Start and wait until it answers, without limit while it recovers; answers the URL. Raises MachineProblem.
 
-        `stopping` is asked meanwhile; when it says yes the engine is stopped again and MachineProblem "stopped" raised.
+        `stopping` is asked meanwhile; when it says yes the engine is stopped again and Stopped raised.
         """
         self.prepare()
         while self.step() is not State.READY:
             if stopping():
                 self.stop()
-                raise MachineProblem("stopped", "The start was stopped.", "Start again whenever you like.")
+                raise Stopped
             time.sleep(0.01)
         return self.url
 
@@ -159,8 +159,7 @@ class EmbeddedPostgres:
         return self.state
 
     def _watch(self) -> None:
-        assert self._guardian is not None
-        code = self._guardian.poll()
+        code = self._guardian.poll() if self._guardian else 1
         if code is None:
             if self.state is State.STARTING:
                 self._look_whether_ready()
@@ -190,7 +189,9 @@ class EmbeddedPostgres:
             self._tell("the database engine is recovering" if redo else "the database engine is starting", progress=redo[-1:])
 
     def _launch(self) -> None:
-        assert self._account is not None and self._socket_folder is not None
+        if self._account is None or self._socket_folder is None:
+            message = "prepare() comes before step()"
+            raise RuntimeError(message)
         values = configuration.settings(
             major=int(self.version.split(".")[0]),
             socket_folder=self._socket_folder,
@@ -214,7 +215,7 @@ class EmbeddedPostgres:
         try:
             with self.log_path.open("ab") as log:
                 self._log_start = log.tell()
-                self._guardian = subprocess.Popen(
+                guard = subprocess.Popen(  # noqa: S603 - our own program and PostgreSQL's
                     [word.replace("{lifeline}", str(reading)) for word in self._command],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
@@ -225,9 +226,11 @@ class EmbeddedPostgres:
                 )
         finally:
             os.close(reading)
-        assert self._guardian.stdout is not None
-        with self._guardian.stdout as answer:
-            first = answer.readline()
+        self._guardian = guard
+        first = b""
+        if guard.stdout is not None:
+            with guard.stdout as answer:
+                first = answer.readline()
         self.pid = int(first) if first else None
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ def start(uid: int, gid: int, folder: str, command: list[str]) -> int:
             os.setgroups([])
             os.setgid(gid)
             os.setuid(uid)
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606 - PostgreSQL itself, without a shell
     except OSError as error:
         os.write(2, f"FATAL:  could not start {command[0]}: {error}\n".encode())
     os._exit(127)
@@ -56,6 +56,10 @@ def stop(pid: int, stop_s: float) -> int:
     return 1
 
 
+def only_wake(_number: int, _frame: object) -> None:
+    """A handler is needed for the wake-up to be written; there is nothing to do in it."""
+
+
 def main(arguments: list[str]) -> int:
     """Start the engine and watch both it and the pipe."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -66,7 +70,7 @@ def main(arguments: list[str]) -> int:
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, only_wake)
     pid = start(uid, gid, folder, arguments[5:])
     os.write(1, f"{pid}\n".encode())
     os.dup2(2, 1)

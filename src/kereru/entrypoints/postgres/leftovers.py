@@ -41,7 +41,7 @@ def find(cluster_name: str) -> Found:
 def _processes() -> list[tuple[int, str]]:
     if sys.platform == "linux":
         return [(int(entry.name), words) for entry in Path("/proc").iterdir() if entry.name.isdigit() and (words := _words(entry))]
-    answer = subprocess.run(["ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(["/bin/ps", "-axww", "-o", "pid=,args="], capture_output=True, text=True, check=True).stdout
     lines = (line.strip().partition(" ") for line in answer.splitlines())
     return [(int(pid), words.strip()) for pid, _, words in lines]
 

@@ -70,7 +70,7 @@ def _parents(configured: str, account: Account) -> list[Path]:
     usable = [folder for folder in offered if folder.is_dir() and os.access(folder, os.W_OK) and may_enter(account, folder)]
     usable = [folder for folder in usable if len(os.fsencode(folder)) + 40 <= SOCKET_PATH_BYTES]
     # tempfile's folder may be a long private one (macOS, tests); /tmp is short everywhere.
-    return [*usable, Path("/tmp"), Path(tempfile.gettempdir())]
+    return [*usable, Path("/tmp"), Path(tempfile.gettempdir())]  # noqa: S108 - the folder in it is private and checked
 
 
 def prepare_home(home: Path) -> None:

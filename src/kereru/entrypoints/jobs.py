@@ -1,0 +1,19 @@
+"""The scheduler's work: every job of every slice, in one worker."""
+
+from kereru.kernel.db import Database
+from kereru.kernel.jobs import Handler, JobKind
+from kereru.kernel.jobs.worker import JobStore, work
+from kereru.kernel.settings import Settings
+from kereru.notifications import jobs as notification_jobs
+from kereru.provisioning import jobs as provisioning_jobs
+from kereru.provisioning.desk import Desk
+
+
+def handlers(settings: Settings, database: Database, desk: Desk) -> dict[JobKind, Handler]:
+    """Who does which job. `database` has the role kereru_app, as the desk's has."""
+    return provisioning_jobs.handlers(desk) | notification_jobs.handlers(notification_jobs.MailRoom(database, settings))
+
+
+async def run_jobs(settings: Settings, database: Database, desk: Desk) -> None:
+    """Run jobs until cancelled. `database` names the one whose jobs are run; its own pool serves the work, not the queue."""
+    await work(JobStore(database.url, settings.direct_database_url or database.url), handlers(settings, database, desk))

@@ -1,0 +1,45 @@
+"""The sender process: hands texts to carriers for the platforms it leases. Wiring only."""
+
+import asyncio
+import os
+import secrets
+
+import uvloop
+
+from kereru.carriers.registry import Carriers
+from kereru.entrypoints.wiring import platform_opener, sealer_of, stop_event
+from kereru.kernel.clock import SystemClock
+from kereru.kernel.db import Database
+from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.secrets import load_or_make_key
+from kereru.kernel.settings import Settings
+from kereru.messaging.commands import OUTBOX_CHANNEL
+from kereru.messaging.delivery.sender import Sender
+from kereru.realtime.backbone import PostgresBackbone
+
+
+def main(settings: Settings) -> None:
+    """Send until SIGTERM or SIGINT; what is in flight then is finished and written down."""
+    uvloop.run(run(settings))
+
+
+async def run(settings: Settings) -> None:
+    """Wire the process and work."""
+    clock = SystemClock()
+    sealer = sealer_of(load_or_make_key(settings.key_path))
+    stopping = stop_event()
+    async with (
+        Database(settings.database_url, "kereru_service", size=settings.pool_size) as database,
+        CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door,
+    ):
+        holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
+        opener = platform_opener(Carriers(door, clock), sealer, settings.base_url)
+        sender = Sender(database, opener, holder=holder, clock=clock, lease_s=settings.lease_s)
+        backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_service", database)
+        backbone.subscribe(OUTBOX_CHANNEL, lambda payload: sender.wake(int(payload)), sender.wake)
+        await backbone.start()
+        sending = asyncio.create_task(sender.run())
+        await asyncio.wait([sending, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+        sender.stop()
+        await sending
+        await backbone.stop()

@@ -1,0 +1,149 @@
+"""A web process: webhooks, API, sockets and the web app on one inherited socket. Wiring only."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket as sockets_module
+from collections.abc import Generator, Sequence
+
+import uvicorn
+import uvloop
+
+from kereru.api.app import create_app
+from kereru.api.asgi import Scope
+from kereru.api.bundle import BundleApp
+from kereru.api.doors import Doors
+from kereru.carriers.ingress import Ingress
+from kereru.carriers.registry import Carriers
+from kereru.entrypoints.wiring import sealer_of
+from kereru.kernel.clock import SystemClock
+from kereru.kernel.db import Database
+from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.limits import SOCKET_FRAME_BYTES
+from kereru.kernel.secrets import load_or_make_key
+from kereru.kernel.settings import Settings
+from kereru.messaging import api as messaging
+from kereru.messaging.changes import Presenter
+from kereru.messaging.commands import release_withheld
+from kereru.messaging.inbound.sink import Sink
+from kereru.migrations.runner import head
+from kereru.provisioning import api as provisioning
+from kereru.provisioning.platforms.directory import CONFIG_CHANNEL, CachedPlatforms
+from kereru.realtime import api as realtime_api
+from kereru.realtime.backbone import PostgresBackbone
+from kereru.realtime.cursor import CursorCodec
+from kereru.realtime.model import SocketViewer
+from kereru.realtime.service import Realtime
+from kereru.tenancy import api as tenancy
+from kereru.tenancy.access.queries import Authenticator
+
+DRAIN_S = 5
+PING_S = 20.0
+_ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES)
+"""Every slice's routes, in the order of the slices."""
+
+
+def main(settings: Settings, listening: Sequence[sockets_module.socket]) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    uvloop.run(serve(settings, list(listening)))
+
+
+async def serve(settings: Settings, listening: list[sockets_module.socket]) -> None:
+    """Wire the process, serve, and leave in order: unready, then drained, then closed (reliability.md §6)."""
+    clock = SystemClock()
+    master_key = load_or_make_key(settings.key_path)
+    sealer = sealer_of(master_key)
+    async with contextlib.AsyncExitStack() as ending:
+        app = await ending.enter_async_context(Database(settings.database_url, "kereru_app", size=settings.pool_size))
+        ingest = await ending.enter_async_context(Database(settings.database_url, "kereru_ingest", size=settings.pool_size))
+        door = await ending.enter_async_context(CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle))
+        carriers = Carriers(door, clock)
+        authenticator = Authenticator(app, settings, clock)
+        backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
+        platforms = CachedPlatforms(ingest, sealer, clock)
+        backbone.subscribe(CONFIG_CHANNEL, lambda _: platforms.forget(), platforms.forget)
+        sink = Sink(ingest)
+
+        async def viewer_of(scope: Scope) -> SocketViewer | None:
+            principal = await authenticator.principal_of(scope["headers"])
+            if principal is None or principal.user is None or not principal.can("client.read"):
+                return None
+            return SocketViewer(principal.provider_id, principal.user.id, (principal.user.feed_id,), principal.credential)
+
+        async def still_signed_in(viewers: Sequence[SocketViewer]) -> set[bytes]:
+            return await authenticator.still_good((viewer.provider_id, viewer.session_key) for viewer in viewers)
+
+        realtime = Realtime(
+            database=app,
+            backbone=backbone,
+            presenter=Presenter(),
+            cursors=CursorCodec(master_key),
+            clock=clock,
+            process=f"{os.uname().nodename}:{os.getpid()}",
+            authenticate=viewer_of,
+            from_our_page=Doors(settings).from_our_page,
+            still_signed_in=still_signed_in,
+        )
+        await backbone.start()
+        ending.push_async_callback(backbone.stop)
+        await realtime.start()
+        ending.push_async_callback(realtime.stop)
+        stopping = asyncio.Event()
+        application = create_app(
+            settings,
+            app,
+            clock,
+            _ROUTES,
+            sealer=sealer,
+            master_key=master_key,
+            authenticator=authenticator,
+            dependencies={"hub": realtime.hub, "release_withheld": release_withheld},
+            ingress=Ingress(carriers.all(), platforms, sink, clock),
+            socket=realtime.socket,
+            pages=BundleApp(),
+            schema_version=head(),
+            draining=stopping.is_set,
+        )
+        server = _Server(
+            uvicorn.Config(
+                application,
+                loop="none",
+                http="httptools",
+                ws="websockets-sansio",
+                ws_max_size=SOCKET_FRAME_BYTES,
+                ws_ping_interval=PING_S,
+                ws_ping_timeout=PING_S,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=DRAIN_S,
+            )
+        )
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, stopping.set)
+        leaving = asyncio.create_task(_leave(stopping, realtime, server))
+        await server.serve(sockets=listening)
+        stopping.set()
+        await leaving
+        await sink.drain()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but the signals are ours: what is open is drained before the server stops."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def _leave(stopping: asyncio.Event, realtime: Realtime, server: uvicorn.Server) -> None:
+    await stopping.wait()
+    await realtime.drain()
+    server.should_exit = True
+
+
