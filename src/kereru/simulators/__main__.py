@@ -24,13 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
         config: Config = load_config(chosen.inventory.read_bytes()) if chosen.inventory else example_config()
         _run(run(config, host=chosen.host, port=chosen.port, smtp_port=chosen.smtp_port, state=chosen.state, ready=_ready))
     except (OSError, ValueError) as error:
-        print(f"The simulators cannot start: {error}", file=sys.stderr)
+        sys.stderr.write(f"The simulators cannot start: {error}\n")
         return 2
     return 0
 
 
 def _ready(running: Running) -> None:
-    print(json.dumps({"url": running.url, "smtp": f"{running.smtp_host}:{running.smtp_port}", "mail": running.url + "/mail"}), flush=True)
+    addresses = {"url": running.url, "smtp": f"{running.smtp_host}:{running.smtp_port}", "mail": running.url + "/mail"}
+    sys.stdout.write(json.dumps(addresses) + "\n")
+    sys.stdout.flush()
 
 
 def _run(work: Coroutine[object, object, None]) -> None:

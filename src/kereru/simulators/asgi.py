@@ -115,17 +115,17 @@ def problem(status: int, code: str, title: str) -> Answer:
 async def read_request(scope: Scope, receive: Receive) -> Request:
     """Read one request to its end. Raises TooLarge over 4 MiB."""
     event = await receive()
-    body = cast(bytes, event.get("body", b""))
+    body = cast("bytes", event.get("body", b""))
     while event.get("more_body", False):
         event = await receive()
-        body += cast(bytes, event.get("body", b""))
+        body += cast("bytes", event.get("body", b""))
         if len(body) > LARGEST_BODY:
             raise TooLarge
     return Request(
-        cast(str, scope["method"]),
-        cast(bytes, scope.get("raw_path") or cast(str, scope["path"]).encode("latin-1", "replace")),
-        cast(bytes, scope["query_string"]),
-        cast(Sequence[tuple[bytes, bytes]], scope["headers"]),
+        cast("str", scope["method"]),
+        cast("bytes", scope.get("raw_path") or cast("str", scope["path"]).encode("latin-1", "replace")),
+        cast("bytes", scope["query_string"]),
+        cast("Sequence[tuple[bytes, bytes]]", scope["headers"]),
         bytes(body),
     )
 

@@ -82,7 +82,7 @@ def example_config() -> Config:
         restcomm=(
             RestcommAccount(
                 account_sid="AC" + "5e0c" * 8,
-                auth_token="f0e1d2c3b4a5968778695a4b3c2d1e0f",
+                auth_token="f0e1d2c3b4a5968778695a4b3c2d1e0f",  # noqa: S106, an example that opens nothing
                 email="platform@southernphone.example",
                 friendly_name="Southern Phone Co.",
                 numbers=tuple(f"+12015550{n}" for n in range(110, 120)),
@@ -92,7 +92,7 @@ def example_config() -> Config:
             InteliquentAccount(
                 outbound_key="obk-7d1f0c52b86e4a93",
                 key="svc-2f9a61d07c3b48e5",
-                secret="c4a8d2e6f01b3957",
+                secret="c4a8d2e6f01b3957",  # noqa: S106, an example that opens nothing
                 name="Southern Phone Co.",
                 numbers=tuple(f"+13125550{n}" for n in range(140, 150)),
             ),

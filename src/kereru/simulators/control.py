@@ -59,23 +59,14 @@ class Control:
         parts = [p for p in request.segments() if p]
         try:
             match (request.method, parts):
-                case ("GET", ["phones"]):
-                    return as_json({"items": [{"phone": p, "last": shown(h)} for p, h in self.world.phones.known()]})
-                case (("GET" | "POST") as method, ["phones", phone, "messages"]):
-                    if not E164.fullmatch(phone):
-                        return problem(422, "not_a_number", "A phone is named by its number in international form, such as %2B12025550142.")
-                    return await self._texts(phone, request) if method == "GET" else self._send(phone, request)
+                case (_, ["phones", *rest]):
+                    return await self._phones(request, rest)
                 case (_, ["faults", *rest]):
                     return self._faults(request, rest)
-                case ("GET", ["ledger"]):
+                case (_, ["ledger"]):
                     return self._ledger(request)
-                case ("DELETE", ["ledger"]):
-                    self.world.ledger.clear()
-                    return NO_CONTENT
-                case ("GET", ["modes"]):
-                    return as_json(self._modes())
-                case ("PUT", ["modes"]):
-                    return self._set_modes(request)
+                case ("GET" | "PUT", ["modes"]):
+                    return self._set_modes(request) if request.method == "PUT" else as_json(self._modes())
                 case ("GET", ["deliveries"]):
                     return as_json({"items": self.world.hooks.made()})
                 case ("GET", ["events"]):
@@ -86,6 +77,15 @@ class Control:
                     return None
         except (msgspec.DecodeError, ValueError) as error:
             return problem(422, "invalid", str(error))
+
+    async def _phones(self, request: Request, rest: list[str]) -> Answer | None:
+        if not rest and request.method == "GET":
+            return as_json({"items": [{"phone": p, "last": shown(h)} for p, h in self.world.phones.known()]})
+        if len(rest) != 2 or rest[1] != "messages" or request.method not in ("GET", "POST"):
+            return None
+        if not E164.fullmatch(rest[0]):
+            return problem(422, "not_a_number", "A phone is named by its number in international form, such as %2B12025550142.")
+        return await self._texts(rest[0], request) if request.method == "GET" else self._send(rest[0], request)
 
     async def _texts(self, phone: str, request: Request) -> Answer:
         query = request.queries()
@@ -102,9 +102,7 @@ class Control:
             return problem(422, "empty_text", "A text needs words or a file.")
         found = self.world.owner(wanted.to)
         if found is None:
-            return problem(
-                404, "nobody_has_this_number", f"No simulated carrier has {wanted.to} with messaging. Look at the numbers in its console."
-            )
+            return problem(404, "nobody_has_this_number", f"No simulated carrier has {wanted.to} with messaging. Look at the numbers in its console.")
         pictures = [self._picture(file, found[0].name, found[1]) for file in wanted.media]
         held = self.world.text_from_phone(phone, wanted.to, wanted.text, pictures)
         return as_json(shown(held) if held else {}, 201)
@@ -122,11 +120,7 @@ class Control:
         if file is None:
             return problem(404, "not_found", "This file is not kept any more.")
         by_page = request.header(b"sec-fetch-site") == "same-origin"
-        if (
-            file.carrier == "restcomm"
-            and not by_page
-            and request.header(b"authorization") not in self.restcomm.accounts[file.account].sign_ins()
-        ):
+        if file.carrier == "restcomm" and not by_page and request.header(b"authorization") not in self.restcomm.accounts[file.account].sign_ins():
             return Answer(401, b"", headers=((b"www-authenticate", b'Basic realm="Restcomm realm"'),))
         safe = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox; default-src 'none'"))
         return Answer(200, file.data, file.content_type.encode(), safe)
@@ -147,6 +141,9 @@ class Control:
         return problem(405, "method_not_allowed", "Faults are added by POST, read by GET and taken away by DELETE.")
 
     def _ledger(self, request: Request) -> Answer:
+        if request.method == "DELETE":
+            self.world.ledger.clear()
+            return NO_CONTENT
         query = request.queries()
         limit = int(query["limit"]) if "limit" in query else None
         items = self.world.ledger.items(query.get("carrier"), int(query.get("after", "0")), limit, query.get("order") == "newest")

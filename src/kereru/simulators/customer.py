@@ -20,12 +20,15 @@ class Got(NamedTuple):
     body: bytes
 
     def form(self) -> list[tuple[str, str]]:
+        """The fields of a form, in order."""
         return parse_qsl(self.body.decode(), keep_blank_values=True)
 
     def fields(self) -> dict[str, str]:
+        """The fields of a form; the last of a repeated name wins."""
         return dict(self.form())
 
     def json(self) -> dict[str, object]:
+        """The fields of a JSON object."""
         return msgspec.json.decode(self.body, type=dict[str, object])
 
 
@@ -34,23 +37,27 @@ class Customer:
 
     def __init__(self) -> None:
         self.got: list[Got] = []
+        self._arrived = asyncio.Condition()
         self.url = ""
         self.statuses: list[int] = []
         self.content_type = "text/xml"
         self.body = "<Response/>"
 
     async def serve(self, request: web.Request) -> web.Response:
+        """Record one webhook and answer it."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.got.append(Got(request.method, request.path, request.query_string, headers, await request.read()))
+        async with self._arrived:
+            self._arrived.notify_all()
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, text=self.body, content_type=self.content_type)
 
     async def wait(self, wanted: Callable[[Got], bool] = lambda _got: True, count: int = 1, seconds: float = 5) -> list[Got]:
         """The webhooks that fit, once there are enough of them. Fails after the deadline."""
         async with asyncio.timeout(seconds):
-            while len(found := [g for g in self.got if wanted(g)]) < count:
-                await asyncio.sleep(0.005)
-        return found
+            async with self._arrived:
+                await self._arrived.wait_for(lambda: sum(1 for g in self.got if wanted(g)) >= count)
+        return [g for g in self.got if wanted(g)]
 
 
 @contextlib.asynccontextmanager

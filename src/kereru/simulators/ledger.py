@@ -101,8 +101,8 @@ def _readable(body: bytes, *, form: bool) -> object:
 def masked(value: object) -> object:
     """The same value with the carriers' secrets hidden."""
     if isinstance(value, dict):
-        whole = cast(dict[str, object], value)
+        whole = cast("dict[str, object]", value)
         return {k: MASK if k in SECRET_FIELDS and v else masked(v) for k, v in whole.items()}
     if isinstance(value, list):
-        return [masked(item) for item in cast(list[object], value)]
+        return [masked(item) for item in cast("list[object]", value)]
     return value

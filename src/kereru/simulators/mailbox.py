@@ -27,7 +27,7 @@ class Mailbox:
         self._changed = changed
         self._serial = 0
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802, the name aiosmtpd calls
         """Take one mail (the hook that aiosmtpd calls)."""
         content = envelope.original_content or b""
         self.add(envelope.mail_from or "", [str(to) for to in envelope.rcpt_tos], content)

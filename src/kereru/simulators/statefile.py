@@ -67,6 +67,16 @@ class StateFile:
             self.path.replace(self.path.with_suffix(".unreadable"))
             return False
         self.world.modes = state.world
+        self._accounts(state)
+        for message in state.restcomm_messages:
+            self.restcomm.messages.add(message)
+        for message in state.inteliquent_messages:
+            self.inteliquent.messages.add(message)
+        for text in state.texts:
+            self.world.phones.restore(text)
+        return True
+
+    def _accounts(self, state: State) -> None:
         for sid, kept in state.restcomm.items():
             account = self.restcomm.accounts.get(sid)
             if account is not None:
@@ -80,13 +90,6 @@ class StateFile:
                 other.modes, other.next_auth_id = held.modes, held.next_auth_id
                 other.authorizations = {a.auth_id: a for a in held.authorizations}
                 other.numbers.update({t.tn: t for t in held.numbers if t.tn in other.numbers})
-        for message in state.restcomm_messages:
-            self.restcomm.messages.add(message)
-        for message in state.inteliquent_messages:
-            self.inteliquent.messages.add(message)
-        for text in state.texts:
-            self.world.phones.restore(text)
-        return True
 
     def encoded(self) -> bytes:
         """The file's content now."""
@@ -107,7 +110,8 @@ class StateFile:
         """Replace the file. Raises OSError when the folder cannot be written."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_name(self.path.name + ".new")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        draft.touch(mode=0o600)  # it holds the accounts' keys
+        with draft.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

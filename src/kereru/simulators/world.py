@@ -112,9 +112,7 @@ class World:
         fault = self.faults.take(carrier, ON_WEBHOOK, account=account, to=to)
         return 1 if fault is None else 2 if fault.kind == "double_webhook" else 0
 
-    def _put(
-        self, phone: str, direction: str, from_: str, to: str, text: str, media: Sequence[Picture], carrier: str, message_id: str
-    ) -> Held:
+    def _put(self, phone: str, direction: str, from_: str, to: str, text: str, media: Sequence[Picture], carrier: str, message_id: str) -> Held:
         held = self.phones.put(phone, direction, from_, to, text, media, self.clock(), carrier, message_id)
         self.changed("phone", phone=phone, carrier=carrier)
         return held

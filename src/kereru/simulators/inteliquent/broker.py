@@ -112,9 +112,7 @@ def published(message: Message, to: Sequence[str]) -> Answer:
     """The answer to a text that was taken."""
     results = [{"to": number[1:], "status": "SUCCESS"} for number in to]
     kind = "MMS" if message.media else "SMS"
-    return as_json(
-        _Published(True, "SUCCESS", "SUCCESS", _Result(message.id, message.from_[1:], message.text, message.media, kind, results))
-    )
+    return as_json(_Published(True, "SUCCESS", "SUCCESS", _Result(message.id, message.from_[1:], message.text, message.media, kind, results)))
 
 
 def refusal(kind: str) -> Answer:

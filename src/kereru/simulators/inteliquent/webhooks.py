@@ -41,7 +41,7 @@ async def tell(world: World, account: Account, tn: str, what: str, payload: dict
             return
         headers = ((entry.header_name, entry.header_value or ""),) if entry.header_name else ()
         if entry.api_key:
-            headers += hash_headers(entry.api_key, account.modes.token_hash)
+            headers += hash_headers(entry.api_key, account.modes.hook_hash)
         call = Call("inteliquent", what, "POST", entry.webhook_url, body, "application/json", headers)
         if (await world.hooks.make(call)).good():
             return

@@ -150,9 +150,7 @@ class Restcomm:
 
     def arrive(self, from_: str, to: str, text: str, media: Sequence[Picture]) -> tuple[str, Coroutine[object, object, None]]:
         """Take an inbound text for one of the accounts' numbers."""
-        account = self.accounts[self.owner(to) or ""]
-        number = account.find(to)
-        assert number is not None
+        account, number = next((a, n) for a in self.accounts.values() if (n := a.find(to)) is not None)
         now, serial = self.world.clock(), self.messages.next_serial()
         message = Message(
             serial,
