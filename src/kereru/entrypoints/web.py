@@ -74,11 +74,12 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         async def still_signed_in(viewers: Sequence[SocketViewer]) -> set[bytes]:
             return await authenticator.still_good((viewer.provider_id, viewer.session_key) for viewer in viewers)
 
+        feed_cursors = CursorCodec(master_key)
         realtime = Realtime(
             database=app,
             backbone=backbone,
             presenter=Presenter(),
-            cursors=CursorCodec(master_key),
+            cursors=feed_cursors,
             clock=clock,
             process=f"{os.uname().nodename}:{os.getpid()}",
             authenticate=viewer_of,
@@ -98,7 +99,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
             sealer=sealer,
             master_key=master_key,
             authenticator=authenticator,
-            dependencies={"hub": realtime.hub, "release_withheld": release_withheld},
+            dependencies={"hub": realtime.hub, "feed_cursors": feed_cursors, "release_withheld": release_withheld},
             ingress=Ingress(carriers.all(), platforms, sink, clock),
             socket=realtime.socket,
             pages=BundleApp(),
@@ -145,5 +146,3 @@ async def _leave(stopping: asyncio.Event, realtime: Realtime, server: uvicorn.Se
     await stopping.wait()
     await realtime.drain()
     server.should_exit = True
-
-

@@ -1,5 +1,6 @@
 """Secrets: a type that cannot be printed by accident, and sealing (AES-256-GCM) with a key that lives outside the database (design §9)."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -72,17 +73,24 @@ class Sealer:
 
 def load_or_make_key(path: Path) -> bytes:
     """The installation's master key, made at the first start and kept beside (never inside) the database; mode 0600."""
-    try:
-        key = path.read_bytes()
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        key = os.urandom(_KEY_BYTES)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
     if len(key) != _KEY_BYTES:
         message = f"the key file {path} should hold {_KEY_BYTES} bytes and holds {len(key)}; restore it from your backup of keys"
         raise ValueError(message)
     return key
+
+
+def _make_key(path: Path) -> None:
+    # Written whole under another name first: whoever finds the file finds all of it, also when several processes start at once.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(os.urandom(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(fresh, path)
+    fresh.unlink()

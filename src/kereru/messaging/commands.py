@@ -193,9 +193,9 @@ async def mark_unread(tx: Transaction, sender: Sender, feed_id: int, conversatio
     return await _read_changed(tx, sender, feed_id, conversation_id, None if row is None else row.version)
 
 
-async def release_withheld(tx: Transaction, provider_id: int, assignment_id: int, *, now: datetime) -> int:
+async def release_withheld(tx: Transaction, provider_id: int, assignment_id: int) -> int:
     """Show the texts that arrived before the user agreed, in order, marked as such (Q26); answers how many."""
-    rows = await store.release(tx, assignment_id, since=queries.oldest_kept(now))
+    rows = await store.release(tx, assignment_id)
     await append(tx, provider_id, [Entry(row.feed_id, ChangeKind.MESSAGE_RECEIVED, row.version, row.conversation_id, row.id) for row in rows])
     return len(rows)
 

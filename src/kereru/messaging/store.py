@@ -6,6 +6,7 @@ Every statement runs in a provider's scope and names the user: a row of somebody
 from collections.abc import Sequence
 
 from kereru.kernel.db import Row, Transaction
+from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging.model import SendFacts
 
 _CONVERSATION = """
@@ -136,7 +137,7 @@ WITH freed AS (
   UPDATE message m SET visibility = 0, arrived_before = true, version = m.version + 1
   FROM conversation c
   WHERE c.provider_id = scope_provider() AND c.assignment_id = %(assignment)s AND m.provider_id = c.provider_id AND m.conversation_id = c.id
-    AND m.visibility = 1 AND m.id >= %(since)s
+    AND m.visibility = 1 AND m.id >= lowest_id(app_now() - make_interval(days => %(kept_days)s))
   RETURNING m.id, m.conversation_id
 ), counted AS (
   SELECT conversation_id, max(id) AS newest, count(*) AS fresh FROM freed GROUP BY 1
@@ -215,6 +216,11 @@ async def mark_unread(tx: Transaction, user_id: int, conversation_id: int) -> Ro
     return await tx.row(_MARK_UNREAD, {"user": user_id, "conversation": conversation_id})
 
 
-async def release(tx: Transaction, assignment_id: int, *, since: int) -> list[Row]:
+async def release(tx: Transaction, assignment_id: int) -> list[Row]:
     """Show what was withheld for this assignment, in order of arrival."""
-    return await tx.rows(_RELEASE, {"assignment": assignment_id, "since": since})
+    return await tx.rows(_RELEASE, {"assignment": assignment_id, "kept_days": RETENTION_DAYS})
+
+
+async def region_of(tx: Transaction, user_id: int) -> str:
+    """The country whose numbers this user sees in national form."""
+    return await tx.value("SELECT region FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s", {"user": user_id}) or "US"

@@ -35,11 +35,15 @@ def migrate(url: str) -> None:
         connection.commit()
 
 
+def head() -> str:
+    """This program's version of the database's shape."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
 def versions(url: str) -> tuple[str | None, str | None]:
     """(the database's version, this program's version)."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
     with _engine(url).connect() as connection:
-        return _current(connection), head
+        return _current(connection), head()
 
 
 def _current(connection: Connection) -> str | None:

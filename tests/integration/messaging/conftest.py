@@ -4,7 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from kereru.carriers.registry import Carriers
+from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
+from kereru.simulators.testing import running_simulators
+from desk import Desk, door
 from role_databases import as_role
 from world import World, make_world
 
@@ -34,3 +38,10 @@ async def service(world: World) -> AsyncIterator[Database]:
     """As the sender sees it."""
     async with as_role(world.url, "kereru_service", size=8) as database:
         yield database
+
+
+@pytest.fixture
+async def desk(world: World, app: Database, service: Database) -> AsyncIterator[Desk]:
+    """A person, the carriers, and senders on demand."""
+    async with running_simulators() as simulators, door(simulators) as way_out:
+        yield Desk(world, app, service, Carriers(way_out, SystemClock()), simulators)

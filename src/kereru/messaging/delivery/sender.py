@@ -15,6 +15,7 @@ from itertools import groupby
 from operator import attrgetter
 
 import psycopg
+from msgspec.structs import replace
 
 from kereru.carriers.contract import CarrierAdapter, OutboundPart, PlatformAccess
 from kereru.kernel.clock import Clock
@@ -43,6 +44,10 @@ LOOK_UP_MOST = 20
 DATABASE_RETRY_S = 0.5
 LEASE_MARGIN = 0.2
 """A hand-over is not begun in the last fifth of a lease's life: the next holder must not meet an open attempt of ours that it cannot see."""
+
+NOT_WRITTEN = Settlement(
+    message=0, attempt=0, part=0, outcome="unknown", code="outcome_not_written", reason="What the carrier answered could not be written down."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +252,27 @@ class Line:
             while self._settled:
                 batch = [self._settled.popleft() for _ in range(min(SETTLE_MOST, len(self._settled)))]
                 await self.sender.faults.reach("delivery.before_settle")
-
-                async def write(batch: list[Settlement] = batch) -> None:
-                    async with self.sender.database.transaction(INSTALLATION) as tx:
-                        await store.settle(tx, self._provider, self._platform_id, self.epoch, batch)
-
-                await self._until_done(write)
+                await self._store(batch)
+                await self.sender.faults.reach("delivery.settled")
                 self._woken.set()
         finally:
             self._settling = None
+
+    async def _store(self, batch: list[Settlement]) -> None:
+        async def write() -> None:
+            async with self.sender.database.transaction(INSTALLATION) as tx:
+                await store.settle(tx, self._provider, self._platform_id, self.epoch, batch)
+
+        try:
+            await self._until_done(write)
+        except psycopg.Error as error:
+            # One outcome the database refuses must not take the others with it (G6); its text ends as unknown, which people see.
+            _log.error("outcome.refused", error=repr(error), settlements=len(batch))
+            if len(batch) > 1:
+                for one in batch:
+                    await self._store([one])
+            elif batch[0].code != NOT_WRITTEN.code:
+                await self._store([replace(NOT_WRITTEN, message=batch[0].message, attempt=batch[0].attempt, part=batch[0].part)])
 
     async def _disown(self) -> None:
         async with self.sender.database.transaction(INSTALLATION) as tx:

@@ -83,3 +83,10 @@ CREATE FUNCTION weeks_ahead() RETURNS integer LANGUAGE sql STABLE SECURITY DEFIN
     FROM weekly_table) each
 $$;
 GRANT EXECUTE ON FUNCTION weeks_ahead() TO kereru_app, kereru_service;
+
+-- For the scheduler, which is not the owner.
+CREATE FUNCTION ensure_partitions(weeks integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  CALL make_partitions(weeks);
+END $$;
+GRANT EXECUTE ON FUNCTION ensure_partitions(integer) TO kereru_service;

@@ -91,6 +91,7 @@ BEGIN
   JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
   JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id;
 
+  IF c_feeds IS NULL THEN RETURN; END IF;
   RETURN QUERY SELECT w.feed_id, w.number FROM append_changes(c_providers, c_feeds, array_fill(3::smallint, ARRAY[cardinality(c_feeds)]),
     c_conversations, c_messages, array_fill(NULL::bigint, ARRAY[cardinality(c_feeds)]), c_versions) w;
 END $$;
@@ -200,7 +201,7 @@ RETURNS TABLE (message_id bigint, attempt smallint, part smallint, from_number t
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-  claimed bigint[]; refused bigint[]; touched bigint[];
+  going bigint[]; held_back bigint[]; touched bigint[];
 BEGIN
   PERFORM 1 FROM platform_lease l WHERE l.provider_id = its_provider AND l.platform_id = its_platform AND l.holder = its_holder
     AND l.epoch = its_epoch AND l.expires_at > app_now() FOR SHARE;
@@ -243,8 +244,8 @@ BEGIN
     LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = v.remote
   )
   SELECT array_agg(g.message_id ORDER BY g.message_id) FILTER (WHERE g.open), array_agg(g.message_id ORDER BY g.message_id) FILTER (WHERE NOT g.open)
-  INTO claimed, refused FROM gated g;
-  touched := coalesce(claimed, '{}') || coalesce(refused, '{}');
+  INTO going, held_back FROM gated g;
+  touched := coalesce(going, '{}') || coalesce(held_back, '{}');
   IF cardinality(touched) = 0 THEN RETURN; END IF;
 
   PERFORM 1 FROM message m WHERE m.provider_id = its_provider AND m.id = ANY (touched) ORDER BY m.id FOR NO KEY UPDATE;
@@ -257,14 +258,14 @@ BEGIN
   WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
   ON CONFLICT (provider_id, message_id, attempt, part) DO NOTHING;
 
-  UPDATE part p SET handover = CASE WHEN p.message_id = ANY (refused) THEN 4 ELSE 2 END, tries = p.tries + 1, handed_over_at = app_now(),
-    reason_code = CASE WHEN p.message_id = ANY (refused) THEN 'not_allowed' END,
-    reason = CASE WHEN p.message_id = ANY (refused) THEN 'Texting this person or from this number was stopped before the text was handed over.' END
+  UPDATE part p SET handover = CASE WHEN p.message_id = ANY (held_back) THEN 4 ELSE 2 END, tries = p.tries + 1, handed_over_at = app_now(),
+    reason_code = CASE WHEN p.message_id = ANY (held_back) THEN 'not_allowed' END,
+    reason = CASE WHEN p.message_id = ANY (held_back) THEN 'Texting this person or from this number was stopped before the text was handed over.' END
   FROM outbox o
   WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
     AND p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 1;
-  UPDATE outbox o SET claimed = true WHERE o.provider_id = its_provider AND o.message_id = ANY (claimed);
-  DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (refused);
+  UPDATE outbox o SET claimed = true WHERE o.provider_id = its_provider AND o.message_id = ANY (going);
+  DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (held_back);
 
   RETURN QUERY
   WITH woken AS MATERIALIZED (SELECT * FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(touched)]), touched)),
@@ -275,7 +276,7 @@ BEGIN
     JOIN conversation v ON v.provider_id = o.provider_id AND v.id = o.conversation_id
     JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
     JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-    WHERE o.provider_id = its_provider AND o.message_id = ANY (claimed)
+    WHERE o.provider_id = its_provider AND o.message_id = ANY (going)
     ORDER BY p.message_id, p.part)
   SELECT w.message_id, w.attempt, w.part, w.e164, w.remote, w.text, w.deferrals, NULL::bigint, NULL::bigint FROM work w
   UNION ALL SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, k.feed_id, k.number FROM woken k;
