@@ -11,7 +11,20 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode
 
-from kereru.carriers.contract import INTELIQUENT, RESTCOMM, CarrierKind, OutboundPart, PlatformAccess, WebhookProof, WebhookSecret
+from kereru.carriers.contract import (
+    INTELIQUENT,
+    RESTCOMM,
+    Accepted,
+    CarrierKind,
+    Deferred,
+    OutboundPart,
+    Outcome,
+    PlatformAccess,
+    Refused,
+    Unknown,
+    WebhookProof,
+    WebhookSecret,
+)
 from kereru.kernel.secrets import Secret
 
 ACCOUNT = "AC" + "5e0c" * 8
@@ -81,11 +94,30 @@ COMMON_ROWS = (
 class Harness(Protocol):
     """One carrier's side of the suite."""
 
-    kind: CarrierKind
-    ours: str
-    unheld: str
-    rows: tuple[Row, ...]
-    simulator: Mapping[str, object]
+    @property
+    def kind(self) -> CarrierKind:
+        """Which carrier."""
+        ...
+
+    @property
+    def ours(self) -> str:
+        """A number the platform may send from."""
+        ...
+
+    @property
+    def unheld(self) -> str:
+        """A number that is not on the account."""
+        ...
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The table for this carrier, in literal answers."""
+        ...
+
+    @property
+    def simulator(self) -> Mapping[str, object]:
+        """The account in the simulator's inventory."""
+        ...
 
     def access(self, url: str, **changed: str) -> PlatformAccess:
         """A platform whose endpoints lie below `url`; `changed` replaces credentials."""
@@ -340,3 +372,16 @@ def a_part(harness: Harness, text: str = "Your table is ready", **changed: objec
 def form_of(**fields: str) -> bytes:
     """A form body."""
     return urlencode(fields).encode()
+
+
+def kind_of(outcome: Outcome) -> Expected:
+    """The column of the table an outcome stands for."""
+    match outcome:
+        case Accepted():
+            return "accepted"
+        case Refused(opted_out=opted_out):
+            return "opted_out" if opted_out else "refused"
+        case Deferred(account_problem=account):
+            return "account" if account else "deferred"
+        case Unknown():
+            return "unknown"

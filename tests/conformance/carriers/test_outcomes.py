@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from conformance.carriers.harness import CANARY, COMMON_ROWS, HARNESSES, Expected, Harness, Row, a_part, http, stubbed
+from conformance.carriers.harness import CANARY, COMMON_ROWS, HARNESSES, Harness, Row, a_part, http, kind_of, stubbed
 from kereru.carriers.contract import (
     Accepted,
     CarrierAdapter,
@@ -36,19 +36,6 @@ async def send(harness: Harness, url: str, deadline_s: float = 5.0, **changed: o
 def adapter_of(harness: Harness, client: CarrierClient) -> CarrierAdapter:
     """The registered adapter over that door."""
     return Carriers(client, SystemClock()).of(harness.kind)
-
-
-def kind_of(outcome: Outcome) -> Expected:
-    """The column of the table an outcome stands for."""
-    match outcome:
-        case Accepted():
-            return "accepted"
-        case Refused(opted_out=opted_out):
-            return "opted_out" if opted_out else "refused"
-        case Deferred(account_problem=account):
-            return "account" if account else "deferred"
-        case Unknown():
-            return "unknown"
 
 
 @pytest.mark.parametrize(("harness", "row"), CASES)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from conformance.carriers.conftest import Rig
-from conformance.carriers.test_outcomes import kind_of
+from conformance.carriers.harness import kind_of
 from kereru.carriers.contract import (
     Accepted,
     CredentialsGood,
