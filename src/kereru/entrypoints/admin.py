@@ -16,7 +16,6 @@ from urllib.parse import quote
 import msgspec
 import psycopg
 from cyclopts import App, Parameter
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.problems import MachineProblem
@@ -50,15 +49,10 @@ class Operator:
 async def operator(settings: Settings) -> AsyncGenerator[Operator]:
     """The installation's database: given by URL, of the running server, or started for as long as this takes. Raises MachineProblem, Unavailable."""
     with _address(settings) as url:
-        its_app = Database(as_role(url, "kereru_app"), "kereru_app", size=2)
-        its_owner = Database(as_role(url, "kereru_owner"), "kereru_owner", size=2)
+        its_app = Database(url, "kereru_app", size=2)
+        its_owner = Database(url, "kereru_owner", size=2)
         async with its_app, its_owner:
             yield Operator(its_app, its_owner)
-
-
-def as_role(url: str, role: str) -> str:
-    """The embedded engine's address as another of its roles. An address with a password keeps its user: that login was chosen by the operator."""
-    return url if conninfo_to_dict(url).get("password") else make_conninfo(url, user=role)
 
 
 @contextmanager

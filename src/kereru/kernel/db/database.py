@@ -106,8 +106,12 @@ class Database:
 
 
 def _as_role(url: str, role: str) -> dict[str, str]:
-    # A URL that names a user keeps it: production may give each role its own login. Otherwise the role itself signs in (peer).
-    return {} if conninfo.conninfo_to_dict(url).get("user") else {"user": role}
+    """What makes a connection to `url` one of `role`, whoever the address names: the owner's address must never make a web process the owner."""
+    parts = conninfo.conninfo_to_dict(url)
+    user, host = parts.get("user"), str(parts.get("host") or "/")
+    if not user or host.startswith("/"):
+        return {"user": role}
+    return {} if user == role else {"options": f"{parts.get('options') or ''} -c role={role}".strip()}
 
 
 async def _commit(connection: AsyncConnection[Row], transaction: Transaction) -> None:
