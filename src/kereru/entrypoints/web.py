@@ -40,7 +40,7 @@ from kereru.tenancy.access.queries import Authenticator
 
 DRAIN_S = 5
 PING_S = 20.0
-_ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES)
+ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES)
 """Every slice's routes, in the order of the slices."""
 
 
@@ -95,7 +95,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
             settings,
             app,
             clock,
-            _ROUTES,
+            ROUTES,
             sealer=sealer,
             master_key=master_key,
             authenticator=authenticator,
