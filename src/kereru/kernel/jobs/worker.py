@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -39,17 +40,14 @@ class _Connector(procrastinate.PsycopgConnector):
     """Listens on our channel instead of Procrastinate's, whose triggers halve every transaction that writes a job (perf.md)."""
 
     def __init__(self, store: JobStore) -> None:
-        super().__init__(
-            conninfo=_as_service(store.url), min_size=1, max_size=2, kwargs={"autocommit": True, "application_name": "kereru_jobs"}
-        )
+        pool: dict[str, Any] = {"min_size": 1, "max_size": 2, "kwargs": {"autocommit": True, "application_name": "kereru_jobs"}}
+        super().__init__(conninfo=_as_service(store.url), **pool)  # pyright: ignore[reportUnknownMemberType] - untyped JSON hooks, not used
         self._direct = _as_service(store.direct_url)
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         while True:
             with contextlib.suppress(psycopg.OperationalError):
-                async with await psycopg.AsyncConnection.connect(
-                    self._direct, autocommit=True, application_name="kereru_jobs"
-                ) as connection:
+                async with await psycopg.AsyncConnection.connect(self._direct, autocommit=True, application_name="kereru_jobs") as connection:
                     await connection.execute(f"LISTEN {JOB_CHANNEL}")
                     async for _ in connection.notifies():
                         await on_notification(channel=JOB_CHANNEL, payload=_WOKEN)
@@ -94,14 +92,12 @@ async def work_until_idle(store: JobStore, handlers: Mapping[JobKind, Handler]) 
         before = -1
         while runs > before:
             before = runs
-            await app.run_worker_async(
-                wait=False, concurrency=1, listen_notify=False, delete_jobs="successful", install_signal_handlers=False
-            )
+            await app.run_worker_async(wait=False, concurrency=1, listen_notify=False, delete_jobs="successful", install_signal_handlers=False)
     return runs
 
 
 @contextlib.asynccontextmanager
-async def _opened(store: JobStore, handlers: Mapping[JobKind, Handler]) -> AsyncIterator[procrastinate.App]:
+async def _opened(store: JobStore, handlers: Mapping[JobKind, Handler]) -> AsyncGenerator[procrastinate.App]:
     app = procrastinate.App(connector=_Connector(store))
     for kind, handler in handlers.items():
         app.task(name=kind.name, retry=_Retry(kind.backoff))(_task(kind, handler))

@@ -13,6 +13,7 @@ CREATE TABLE platform (
   mms boolean NOT NULL DEFAULT true,                -- R132
   mail_on_postpone boolean NOT NULL DEFAULT true,   -- R120, Q1
   takes_long_texts boolean NOT NULL DEFAULT false,  -- design §7
+  token_hash boolean NOT NULL DEFAULT false,        -- webhooks are signed with the outbound key as well (carriers.md §2A.8)
   sends_per_second double precision NOT NULL DEFAULT 50 CHECK (sends_per_second > 0),
   queue_deadline_s integer NOT NULL DEFAULT 600 CHECK (queue_deadline_s > 0),
   -- Set when the carrier refuses the account (401, 403): nothing is sent until a person acts (design §6).
@@ -119,9 +120,11 @@ CALL guard_tenant_table('live_socket');
 
 -- What ingress must know of a platform, before a tenant is known.
 CREATE FUNCTION ingress_platform(wanted bytea) RETURNS TABLE (
-  provider_id bigint, platform_id bigint, carrier text, carrier_account text, hook_numbers text[], hook_secrets_sealed bytea[])
+  provider_id bigint, platform_id bigint, carrier text, carrier_account text, credentials_sealed bytea, hook_numbers text[],
+  hook_secrets_sealed bytea[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT p.provider_id, p.id, p.carrier, p.carrier_account, coalesce(h.numbers, '{}'), coalesce(h.secrets, '{}')
+  SELECT p.provider_id, p.id, p.carrier, p.carrier_account, CASE WHEN p.token_hash THEN p.credentials_sealed END,
+    coalesce(h.numbers, '{}'), coalesce(h.secrets, '{}')
   FROM ingress_token t JOIN platform p ON p.provider_id = t.provider_id AND p.id = t.platform_id AND p.ended_at IS NULL
   CROSS JOIN LATERAL (
     SELECT array_agg(n.e164) AS numbers, array_agg(n.hook_secret_sealed) AS secrets FROM number n

@@ -1,0 +1,94 @@
+"""Routes of the client's start: the licence answer (R1 to R4) and the opt-in answer (R7 to R16)."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import Parameter
+from phonenumbers import country_code_for_region
+
+from kereru.kernel import ids
+from kereru.kernel.db import Database, ProviderScope
+from kereru.kernel.errors import Forbidden
+from kereru.provisioning.desk import ReleaseWithheld
+from kereru.provisioning.errors import NoSuchAssignment
+from kereru.provisioning.licences import queries
+from kereru.provisioning.licences.model import Licence, LicenceNumber, LicenceSettings, LicenceUser
+from kereru.provisioning.opt_in import commands
+from kereru.provisioning.opt_in.model import Answer, Witness
+from kereru.realtime.cursor import CursorCodec
+from kereru.realtime.queries import has_live_socket, present_cursor
+from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
+
+AGENT_CHARACTERS = 300
+
+
+class OptInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer to the question (R7)."""
+
+    answer: Literal["yes", "no", "cancel"]
+
+
+@get("/licence", opt=policy(END_USER), operation_id="getLicence", summary="What the signed-in user may do; every client's first question")
+async def get_licence(principal: Principal, database: Database, feed_feed_cursors: CursorCodec) -> Licence:
+    """The user's product, numbers and settings, and the cursor from which changes go on (R1, R2)."""
+    user = _user(principal)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        cursor = await present_cursor(tx, feed_cursors, principal.provider_id, user.id, (user.feed_id,))
+        live = await has_live_socket(tx, principal.provider_id, user.id)
+        product = await queries.product(tx, user.id)
+        numbers = await queries.numbers(tx, user.id, user.region, live=live)
+    return Licence(
+        user=LicenceUser(ids.encode(user.id), user.name, principal.email),
+        product=product.wire if product else None,
+        numbers=numbers,
+        settings=LicenceSettings(user.region, str(country_code_for_region(user.region)), user.exclude_leading_zero, user.language, user.timezone),
+        cursor=cursor,
+        can=("send",) if any("send" in number.can for number in numbers) else (),
+    )
+
+
+@post(
+    "/numbers/{number_id:str}/opt-in",
+    opt=policy(END_USER, number_id="number"),
+    status_code=200,
+    operation_id="answerOptIn",
+    summary="Answer whether you want to text with a number",
+)
+async def answer_opt_in(
+    request: Request[Any, Any, Any],
+    principal: Principal,
+    database: Database,
+    release_withheld: ReleaseWithheld,
+    number_id: Annotated[str, Parameter(description="The number's id, from the licence.")],
+    data: OptInBody,
+) -> LicenceNumber:
+    """Yes: usable at once. No: unavailable until somebody resets it. Cancel: asked again at the next start (R8 to R16, Q1).
+
+    Raises NoSuchAssignment, NotAsked, AlreadyAnswered.
+    """
+    user = _user(principal)
+    number = ids.decode(number_id)
+    agent = request.headers.get("user-agent", "")[:AGENT_CHARACTERS]
+    witness = Witness(principal.email, request.client.host if request.client else "", _storable(agent))
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        await commands.answer(tx, principal.provider_id, user.id, number, Answer(data.answer), witness, release_withheld)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        shown = await queries.numbers_by_id(tx, user.id, user.region, [number])
+    if number not in shown:
+        raise NoSuchAssignment
+    return shown[number]
+
+
+def _user(principal: Principal) -> UserIdentity:
+    if principal.user is None:
+        raise Forbidden
+    return principal.user
+
+
+def _storable(header: str) -> str:
+    """A header as evidence may keep it: printable, whatever was sent."""
+    return "".join(character if character.isprintable() else "�" for character in header)
+
+
+ROUTES = (get_licence, answer_opt_in)

@@ -1,0 +1,93 @@
+"""What can go wrong while numbers are set up and users are asked."""
+
+from kereru.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+
+
+class NoSuchPlatform(NotFound):
+    """There is no such platform, or you may not see it."""
+
+
+class NoSuchAssignment(NotFound):
+    """This number is not assigned, or you may not see it."""
+
+
+class NoSuchUser(NotFound):
+    """There is no such user, or you may not see them."""
+
+
+class NoPlatform(Invalid):
+    """There is no platform yet. Add one with your carrier account's details first (R116)."""
+
+    code = "no_platform"
+
+
+class ChoosePlatform(Invalid):
+    """There are several platforms. Choose the one this number belongs to (R153)."""
+
+    code = "choose_platform"
+
+
+class BadCredentials(Invalid):
+    """The details of the carrier account are not complete."""
+
+    code = "bad_credentials"
+
+
+class CredentialsRefused(Invalid):
+    """The carrier does not accept these details. Nothing was saved (R142)."""
+
+    code = "carrier_credentials"
+
+
+class CarrierUnreachable(Unavailable):
+    """The carrier cannot be reached just now. Nothing was changed; try again in a moment."""
+
+    code = "carrier_unreachable"
+
+
+class CarrierSaysNo(Invalid):
+    """The carrier refused this."""
+
+    code = "carrier_refused"
+
+
+class BadNumber(Invalid):
+    """This is not a phone number. Ten digits are enough for a number of the United States (R148)."""
+
+    code = "not_a_number"
+
+
+class NumberTaken(Conflict):
+    """This number is assigned already. End that assignment first (P71)."""
+
+    code = "number_taken"
+
+
+class NumberNotInAccount(Invalid):
+    """This number is not in the carrier account. Check it for a wrong digit, or order it at the carrier first (R155)."""
+
+    code = "number_not_in_account"
+
+
+class TextingIsOff(Conflict):
+    """The number is in the carrier account, but texting is not switched on for it. Confirm that it may be switched on at the carrier (Q17)."""
+
+    code = "texting_is_off"
+
+
+class MmsIsOff(Invalid):
+    """This platform does not offer MMS. Choose SMS (R151)."""
+
+    code = "mms_is_off"
+
+
+class NotAsked(Conflict):
+    """There is no question to answer for this number."""
+
+    code = "not_asked"
+
+
+class AlreadyAnswered(Conflict):
+    """This question was answered already. Your provider can have you asked again."""
+
+    code = "already_answered"

@@ -1,0 +1,19 @@
+"""The jobs of provisioning and who does them."""
+
+from functools import partial
+
+from kereru.kernel.jobs import Handler, JobKind
+from kereru.provisioning.desk import Desk
+from kereru.provisioning.licences.commands import LICENCE_TURNED, licence_turned
+from kereru.provisioning.numbers.assigning import REGISTER_NUMBER, carry_on
+from kereru.provisioning.numbers.commands import POINT_WEBHOOK, REMOVE_WEBHOOK, point_webhook, remove_webhook
+
+
+def handlers(desk: Desk) -> dict[JobKind, Handler]:
+    """What the worker needs to run them."""
+    return {
+        LICENCE_TURNED: partial(licence_turned, desk),
+        REGISTER_NUMBER: partial(carry_on, desk),
+        REMOVE_WEBHOOK: partial(remove_webhook, desk),
+        POINT_WEBHOOK: partial(point_webhook, desk),
+    }

@@ -1,0 +1,81 @@
+"""Which platform a webhook's token names: read through the one function ingress may call, kept for seconds, dropped when configuration changes."""
+
+import hashlib
+from collections import OrderedDict
+
+from kereru.carriers.contract import WebhookProof, WebhookSecret
+from kereru.carriers.ingress import IngressPlatform
+from kereru.kernel.clock import Clock
+from kereru.kernel.db import Database, Row
+from kereru.kernel.logging import get_logger
+from kereru.kernel.secrets import CannotOpen, Sealer, Secret
+from kereru.provisioning.platforms import store
+from kereru.provisioning.platforms.model import open_credentials, open_hook_secret
+
+CONFIG_CHANNEL = "kereru_config"
+KEEP_S = 10.0
+"""A lost notification costs this long, no longer."""
+ENTRIES_MAX = 10_000
+_log = get_logger("provisioning.platforms")
+
+
+class CachedPlatforms:
+    """The ingress's `PlatformDirectory`. `database` has the role kereru_ingest. Whoever listens to CONFIG_CHANNEL calls `forget`.
+
+    Unknown tokens are remembered too, so that guessing costs the database nothing more than once per guess and interval.
+    """
+
+    def __init__(self, database: Database, sealer: Sealer, clock: Clock) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+        self._entries: OrderedDict[bytes, tuple[float, Row | None, IngressPlatform | None]] = OrderedDict()
+        self._stale = 0.0
+
+    def forget(self) -> None:
+        """Read everything anew when it is next asked for."""
+        self._stale = self._clock.monotonic()
+
+    async def find(self, carrier: str, token: str) -> IngressPlatform | None:
+        """The platform of `carrier` with that token, or None. Raises Unavailable when it is not kept and the database does not answer."""
+        key = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        now = self._clock.monotonic()
+        kept = self._entries.get(key)
+        if kept is None or now - kept[0] >= KEEP_S or kept[0] <= self._stale:
+            kept = (now, *await self._read(key, kept))
+            self._entries[key] = kept
+            self._entries.move_to_end(key)
+            while len(self._entries) > ENTRIES_MAX:
+                self._entries.popitem(last=False)
+        platform = kept[2]
+        return platform if platform is not None and platform.carrier == carrier else None
+
+    async def _read(self, key: bytes, kept: tuple[float, Row | None, IngressPlatform | None] | None) -> tuple[Row | None, IngressPlatform | None]:
+        row = await store.ingress_platform(self._database, key)
+        if row is None:
+            return None, None
+        if kept is not None and kept[1] == row:
+            # Nothing changed: the proof's index need not be built again.
+            return row, kept[2]
+        return row, self._platform(row)
+
+    def _platform(self, row: Row) -> IngressPlatform:
+        secrets: list[WebhookSecret] = []
+        for e164, sealed in zip(row.hook_numbers, row.hook_secrets_sealed, strict=True):
+            try:
+                value = open_hook_secret(self._sealer, row.provider_id, row.platform_id, e164, bytes(sealed))
+            except CannotOpen:
+                _log.error("webhook_secret_unreadable", platform=row.platform_id)
+                continue
+            secrets.append(WebhookSecret(value, "static_header", e164))
+        if row.credentials_sealed is not None and (key := self._hash_key(row)) is not None:
+            secrets.append(WebhookSecret(key, "token_hash"))
+        return IngressPlatform(row.provider_id, row.platform_id, row.carrier, WebhookProof(row.carrier_account or None, tuple(secrets)))
+
+    def _hash_key(self, row: Row) -> Secret | None:
+        try:
+            key = open_credentials(self._sealer, row.provider_id, row.platform_id, bytes(row.credentials_sealed)).get("outbound_api_key")
+        except CannotOpen:
+            _log.error("credentials_unreadable", platform=row.platform_id)
+            return None
+        return key if isinstance(key, Secret) else None

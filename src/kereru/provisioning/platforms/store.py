@@ -1,0 +1,86 @@
+"""All SQL of platforms."""
+
+from collections.abc import Mapping, Sequence
+
+from psycopg.types.json import Jsonb
+
+from kereru.kernel.db import Database, Row, Transaction
+
+_COLUMNS = """id, name, carrier, user_confirmation, user_can_block, mms, mail_on_postpone, takes_long_texts, token_hash, stopped_at, stopped_reason,
+  created_at"""
+_ACCESS = "provider_id, id AS platform_id, carrier, name, credentials_sealed, endpoints, takes_long_texts, token_hash, user_confirmation, mms"
+
+_INSERT = """
+INSERT INTO platform (provider_id, id, carrier, name, carrier_account, credentials_sealed, endpoints, user_confirmation, user_can_block, mms,
+  mail_on_postpone, takes_long_texts, token_hash, sends_per_second)
+VALUES (scope_provider(), %(id)s, %(carrier)s, %(name)s, %(account)s, %(sealed)s, %(endpoints)s, %(user_confirmation)s, %(user_can_block)s, %(mms)s,
+  %(mail_on_postpone)s, %(takes_long_texts)s, %(token_hash)s, %(rate)s)
+"""
+_UPDATE = """
+UPDATE platform SET name = coalesce(%(name)s, name), carrier_account = coalesce(%(account)s, carrier_account),
+  credentials_sealed = coalesce(%(sealed)s, credentials_sealed), endpoints = coalesce(%(endpoints)s, endpoints),
+  user_confirmation = coalesce(%(user_confirmation)s, user_confirmation), user_can_block = coalesce(%(user_can_block)s, user_can_block),
+  mms = coalesce(%(mms)s, mms), mail_on_postpone = coalesce(%(mail_on_postpone)s, mail_on_postpone),
+  takes_long_texts = coalesce(%(takes_long_texts)s, takes_long_texts), token_hash = coalesce(%(token_hash)s, token_hash)
+WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL
+"""
+
+
+async def new_id(tx: Transaction) -> int:
+    """An id of the database's making."""
+    return await tx.value("SELECT new_id()")
+
+
+async def insert(tx: Transaction, params: Mapping[str, object]) -> None:
+    """A new platform; `endpoints` is a plain mapping."""
+    await tx.run(_INSERT, {**params, "endpoints": Jsonb(params["endpoints"])})
+
+
+async def update(tx: Transaction, params: Mapping[str, object]) -> bool:
+    """Change what is not None; whether there was such a platform."""
+    endpoints = params["endpoints"]
+    return await tx.run(_UPDATE, {**params, "endpoints": None if endpoints is None else Jsonb(endpoints)}) == 1
+
+
+async def put_token(tx: Transaction, token_hash: bytes, provider_id: int, platform_id: int, sealed: bytes) -> None:
+    """Let webhooks with this token in."""
+    await tx.run(
+        "SELECT put_ingress_token(%(hash)s, %(provider)s, %(platform)s, %(sealed)s)",
+        {"hash": token_hash, "provider": provider_id, "platform": platform_id, "sealed": sealed},
+    )
+
+
+async def token_sealed(tx: Transaction, provider_id: int, platform_id: int) -> bytes:
+    """The platform's sealed path token."""
+    return bytes(await tx.value("SELECT ingress_token_of(%(provider)s, %(platform)s)", {"provider": provider_id, "platform": platform_id}))
+
+
+async def access(tx: Transaction, platform_id: int) -> Row | None:
+    """The row that `open_access` reads, if the platform is live; locked against a change of its switches."""
+    return await tx.row(
+        f"SELECT {_ACCESS} FROM platform WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL FOR SHARE",
+        {"id": platform_id},
+    )
+
+
+async def live(tx: Transaction) -> Sequence[Row]:
+    """The provider's live platforms, oldest first."""
+    return await tx.rows(f"SELECT {_COLUMNS} FROM platform WHERE provider_id = scope_provider() AND ended_at IS NULL ORDER BY id")
+
+
+async def resume(tx: Transaction, platform_id: int) -> bool:
+    """Take the stop off; whether there was one."""
+    return (
+        await tx.run(
+            """UPDATE platform SET stopped_at = NULL, stopped_reason = NULL
+            WHERE provider_id = scope_provider() AND id = %(id)s AND stopped_at IS NOT NULL AND ended_at IS NULL""",
+            {"id": platform_id},
+        )
+        == 1
+    )
+
+
+async def ingress_platform(database: Database, token_hash: bytes) -> Row | None:
+    """What ingress knows of the platform behind a token; the listed function of role kereru_ingest."""
+    rows = await database.autocommit("SELECT * FROM ingress_platform(%(hash)s)", {"hash": token_hash})
+    return rows[0] if rows else None
