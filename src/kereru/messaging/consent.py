@@ -22,7 +22,7 @@ def consent_word(text: str) -> ConsentWord | None:
     """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32); a sentence with "stop" in it is not."""
     if len(text) > _LONGEST * 4:
         return None
-    visible = "".join(character for character in unicodedata.normalize("NFKC", text) if unicodedata.category(character) not in ("Cf", "Mn", "Me"))
+    visible = "".join(character for character in unicodedata.normalize("NFKD", text) if unicodedata.category(character) not in ("Cf", "Mn", "Me"))
     words = _NOT_WORDS.sub(" ", visible.lower()).strip()
     if len(words) > _LONGEST:
         return None
