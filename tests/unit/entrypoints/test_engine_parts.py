@@ -77,7 +77,7 @@ def test_a_runtime_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     elsewhere.mkdir()
     (tmp_path / "name").symlink_to(elsewhere)
     with pytest.raises(MachineProblem) as caught:
-        places.socket_folder(str(tmp_path), "name", OURSELVES)
+        places.socket_folder(str(tmp_path), "name", OURSELVES, tmp_path)
     assert caught.value.code == "foreign_runtime_folder"
 
 

@@ -122,7 +122,7 @@ class EmbeddedPostgres:
         binaries = reachable_by(find_binaries(options.binaries), account, self.home)
         self._account, self.version = account, binaries.version
         name = self._folder_name(account)
-        self._socket_folder = places.socket_folder(options.runtime_folder, self._name, account)
+        self._socket_folder = places.socket_folder(options.runtime_folder, self._name, account, self.home)
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", **options.environment}
         if self.data.exists():
             check_version(self.data, binaries)
@@ -200,7 +200,7 @@ class EmbeddedPostgres:
             extra=self._options.parameters,
         )
         try:
-            places.socket_folder(self._options.runtime_folder, self._name, self._account)
+            places.socket_folder(self._options.runtime_folder, self._name, self._account, self.home)
             configuration.write(self.data, values, self._account, (name_of(os.geteuid()), self._account.name))
             self._spawn()
         except OSError as error:

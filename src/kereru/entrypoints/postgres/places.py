@@ -16,6 +16,9 @@ SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 """What the system's address of a Unix socket can hold."""
 
 
+_NAME_ONE = "Name a short, writable folder in KERERU_RUNTIME_FOLDER."
+
+
 def cluster_name(data: Path) -> str:
     """A name that is the same for one data folder always, and different for any other."""
     return "kereru-" + hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
@@ -32,45 +35,45 @@ def check_socket_path(folder: Path) -> None:
         )
 
 
-def socket_folder(configured: str, name: str, account: Account) -> Path:
+def socket_folder(configured: str, name: str, account: Account, home: Path) -> Path:
     """Make the private folder (mode 0700, owned by the engine's user) that the socket of the engine `name` lies in.
 
-    `configured`, else the user's runtime folder, else the temporary one. Raises MachineProblem when it cannot be made or belongs to somebody else.
+    In `configured`, else in the first that can be used of the user's runtime folder, the temporary one, `home`. Raises MachineProblem.
     """
-    for parent in _parents(configured, account):
-        folder = parent / name
-        check_socket_path(folder)
+    reason: MachineProblem | None = None
+    for parent in [Path(configured).expanduser().absolute()] if configured else _parents(account, home):
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700, exist_ok=True)
+            return _private(parent, name, account)
         except OSError as error:
-            if configured:
-                raise from_os_error(error, parent) from error
-            continue
-        info = folder.lstat()
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid not in {os.geteuid(), account.uid}:
-            raise MachineProblem(
-                "foreign_runtime_folder",
-                f"{folder} belongs to {name_of(info.st_uid)}, so the database's socket would not be private.",
-                "Remove that folder, or name another in KERERU_RUNTIME_FOLDER.",
-            )
-        if account.switched:
-            os.chown(folder, account.uid, account.gid, follow_symlinks=False)
-        folder.chmod(0o700)
-        return folder
-    raise MachineProblem(
-        "no_runtime_folder", "There is no folder to put the database's socket in.", "Name a short, writable one in KERERU_RUNTIME_FOLDER."
-    )
+            reason = reason or from_os_error(error, parent)
+        except MachineProblem as problem:
+            reason = problem
+    raise reason or MachineProblem("no_runtime_folder", "There is no folder for the database's socket.", _NAME_ONE)
 
 
-def _parents(configured: str, account: Account) -> list[Path]:
-    if configured:
-        return [Path(configured).expanduser().absolute()]
-    offered = [Path(value) for value in (os.environ.get("XDG_RUNTIME_DIR", ""), "/run" if os.geteuid() == 0 else "") if value]
-    usable = [folder for folder in offered if folder.is_dir() and os.access(folder, os.W_OK) and may_enter(account, folder)]
-    usable = [folder for folder in usable if len(os.fsencode(folder)) + 40 <= SOCKET_PATH_BYTES]
-    # tempfile's folder may be a long private one (macOS, tests); /tmp is short everywhere.
-    return [*usable, Path("/tmp"), Path(tempfile.gettempdir())]  # noqa: S108 - the folder in it is private and checked
+def _private(parent: Path, name: str, account: Account) -> Path:
+    folder = parent / name
+    check_socket_path(folder)
+    parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    info = folder.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid not in {os.geteuid(), account.uid}:
+        raise MachineProblem(
+            "foreign_runtime_folder",
+            f"{folder} belongs to {name_of(info.st_uid)}, so the database's socket would not be private.",
+            "Remove that folder, or name another in KERERU_RUNTIME_FOLDER.",
+        )
+    if account.switched:
+        os.chown(folder, account.uid, account.gid, follow_symlinks=False)
+    folder.chmod(0o700)
+    return folder
+
+
+def _parents(account: Account, home: Path) -> list[Path]:
+    offered = [os.environ.get("XDG_RUNTIME_DIR", ""), "/run" if os.geteuid() == 0 else "", "/tmp", tempfile.gettempdir()]  # noqa: S108 - made private
+    # The user's TMPDIR may be long (macOS, tests), /tmp is short nearly everywhere.
+    folders = [Path(folder) for folder in dict.fromkeys(offered) if folder]
+    return [folder for folder in (*folders, home) if folder.is_dir() and os.access(folder, os.W_OK) and may_enter(account, folder)]
 
 
 def prepare_home(home: Path) -> None:
