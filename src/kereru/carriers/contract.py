@@ -157,7 +157,10 @@ class InboundText(msgspec.Struct, frozen=True, tag="text"):
 
 
 class ReceiptReport(msgspec.Struct, frozen=True, tag="receipt"):
-    """What the carrier says became of one part. `part_reference` is our own part id where the callback's path carries it."""
+    """What the carrier says became of one part. `part_reference` is what the callback's path carries of ours.
+
+    It may be larger than 63 bits, since it may name attempt and part as well.
+    """
 
     provider_id: int
     platform_id: int
@@ -264,7 +267,7 @@ class WebhookAnswer:
 
 @dataclass(frozen=True, slots=True)
 class OutboundPart:
-    """One part to hand over. Numbers are E.164; `status_callback_url` carries the part's id where the carrier reports per message."""
+    """One part to hand over. Numbers are E.164; `status_callback_url` carries `part_id` where the carrier reports per message."""
 
     part_id: int
     from_: str

@@ -266,6 +266,16 @@ async def test_a_removed_webhook_is_gone_and_removing_it_again_is_done(rig: Rig)
     assert (await rig.adapter.find_number(rig.access, rig.harness.ours)).status == "ready"
 
 
+async def test_a_webhook_is_removed_by_what_finding_the_number_gave(rig: Rig):
+    """Provisioning may hold either reference."""
+    await rig.hook()
+    found = await rig.adapter.find_number(rig.access, rig.harness.ours)
+    assert await rig.adapter.remove_webhook(rig.access, rig.harness.ours, found.carrier_ref) == Done()
+    await rig.control.phone_sends(PHONE, rig.harness.ours, "to nobody")
+    await asyncio.sleep(0.15)
+    assert rig.inbox.batches == []
+
+
 async def test_a_webhook_for_a_number_that_is_not_ours_is_refused(rig: Rig):
     """Bad input 38."""
     found = await rig.adapter.set_webhook(rig.access, rig.harness.unheld, rig.ingress + "/in", Secret("s"), None)

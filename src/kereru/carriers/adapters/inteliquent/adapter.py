@@ -156,12 +156,15 @@ class InteliquentAdapter(InteliquentServices, InteliquentWebhooks):
         return added
 
     async def remove_webhook(self, access: PlatformAccess, e164: str, carrier_ref: str | None) -> Done | Problem:
-        """Remove the number's entries. The list is read first: removing an outbound entry would delete an API key (§2A.4)."""
+        """Remove the entry `carrier_ref` names, or all of the number where it names none (`find_number` gives the number itself).
+
+        The list is read first: removing an outbound entry would delete an API key (§2A.4).
+        """
         listed = await self._authorizations(access)
         if isinstance(listed, Problem):
             return listed
         entries = _of_number(listed, e164)
-        if carrier_ref is not None:
+        if carrier_ref is not None and wire.last_ten(carrier_ref) != wire.last_ten(e164):
             entries = [entry for entry in entries if str(entry.auth_id) == carrier_ref]
         return await self._remove(access, entries) if entries else Done()
 

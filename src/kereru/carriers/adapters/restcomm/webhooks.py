@@ -21,7 +21,8 @@ from kereru.carriers.contract import (
 )
 from kereru.carriers.inbound import arrived_number, carrier_key, is_answerable
 
-_STATUS_PATH = re.compile(r"/status/([0-9]{1,19})", re.ASCII)
+# Longer than a 63-bit id: what the pipeline puts in the path may name attempt and part as well.
+_STATUS_PATH = re.compile(r"/status/([0-9]{1,36})", re.ASCII)
 _ANSWER = WebhookAnswer(200, ((b"content-type", b"text/xml; charset=utf-8"), (b"content-length", b"11")), b"<Response/>")
 _MEDIA_MAX = 10
 
