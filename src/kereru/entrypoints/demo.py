@@ -23,8 +23,8 @@ from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
 from kereru.simulators.config import example_config
 
-STOP_S = 5.0
-"""The demo ends within 10 s: its processes take at most this long, then the engine as long again."""
+STOP_S = 7.0
+"""The demo ends within 10 s: its processes take at most this long, the engine then a moment."""
 
 _TAKEN_FROM_ENVIRONMENT = ("KERERU_POSTGRES_BINARIES", "KERERU_POSTGRES_USER", "KERERU_RUNTIME_FOLDER", "KERERU_LOG_LEVEL")
 _HOST = "127.0.0.1"
