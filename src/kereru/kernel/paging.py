@@ -21,7 +21,7 @@ _CURSOR_CHARACTERS = 32
 class Page(msgspec.Struct, Generic[Item], frozen=True):
     """One page of a list; `next` asks for the following one, null at the end."""
 
-    items: tuple[Item, ...] | list[Item]
+    items: list[Item]
     next: str | None = None
 
 
