@@ -86,6 +86,7 @@ def example_config() -> Config:
                 email="platform@southernphone.example",
                 friendly_name="Southern Phone Co.",
                 numbers=tuple(f"+12015550{n}" for n in range(110, 120)),
+                names={"+12015550110": "Front desk", "+12015550111": "Orders", "+12015550112": "Workshop"},
             ),
         ),
         inteliquent=(
@@ -95,6 +96,7 @@ def example_config() -> Config:
                 secret="c4a8d2e6f01b3957",  # noqa: S106, an example that opens nothing
                 name="Southern Phone Co.",
                 numbers=tuple(f"+13125550{n}" for n in range(140, 150)),
+                names={"+13125550142": "Sales", "+13125550143": "Support line"},
             ),
         ),
     )
