@@ -30,7 +30,7 @@ class OptInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/licence", opt=policy(END_USER), operation_id="getLicence", summary="What the signed-in user may do; every client's first question")
-async def get_licence(principal: Principal, database: Database, feed_feed_cursors: CursorCodec) -> Licence:
+async def get_licence(principal: Principal, database: Database, feed_cursors: CursorCodec) -> Licence:
     """The user's product, numbers and settings, and the cursor from which changes go on (R1, R2)."""
     user = _user(principal)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:

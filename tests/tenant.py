@@ -1,0 +1,172 @@
+"""A tenant made by the product's own commands, beside simulated carriers: what tests of provisioning and opt-in stand on."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import msgspec
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from kereru.api.app import create_app
+from kereru.carriers.registry import Carriers
+from kereru.entrypoints.jobs import handlers
+from kereru.kernel.clock import SystemClock
+from kereru.kernel.db import INSTALLATION, Database, ProviderScope
+from kereru.kernel.faults import Faults
+from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.jobs.worker import JobStore, work_until_idle
+from kereru.kernel.secrets import Sealer
+from kereru.kernel.settings import Settings
+from kereru.messaging.commands import release_withheld
+from kereru.provisioning import api
+from kereru.provisioning.desk import Desk
+from kereru.provisioning.licences.commands import set_licence
+from kereru.provisioning.licences.model import Product
+from kereru.provisioning.numbers.assigning import assign_number
+from kereru.provisioning.numbers.model import Assigned, NewAssignment
+from kereru.provisioning.platforms.commands import create_platform
+from kereru.provisioning.platforms.model import NewPlatform
+from kereru.realtime.cursor import CursorCodec
+from kereru.simulators.config import Config, example_config
+from kereru.simulators.testing import RunningSimulators, running_simulators
+from kereru.tenancy import api as tenancy_api
+from kereru.tenancy import commands as tenancy
+from kereru.tenancy.model import Level
+from role_databases import as_role, without_user
+
+PASSWORD = "correct horse battery staple"
+KEY = bytes(range(32))
+RESTCOMM_NUMBER, INTELIQUENT_NUMBER = "+12015550110", "+13125550142"
+PHONE = "+12025550142"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An end user."""
+
+    id: int
+    feed_id: int
+    email: str
+    sign_in_id: int
+
+
+@dataclass(slots=True)
+class Tenant:
+    """One provider with a group, two users, three portal accounts, and a way to every command."""
+
+    url: str
+    database: Database
+    desk: Desk
+    simulators: RunningSimulators
+    settings: Settings
+    provider_id: int
+    group_id: int
+    ana: Person
+    ben: Person
+    app: object = None
+    platforms: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def scope(self) -> ProviderScope:
+        """The provider's own scope."""
+        return ProviderScope(self.provider_id)
+
+    def sql(self, statement: str, **params: object) -> list:
+        """Rows as the owner, who sees everything."""
+        with psycopg.connect(self.url, row_factory=namedtuple_row, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), params)
+            return cursor.fetchall() if cursor.description else []
+
+    def credentials(self, carrier: str) -> dict[str, str]:
+        """What the simulated carrier accepts."""
+        config = example_config()
+        if carrier == "restcomm":
+            return {"account_key": config.restcomm[0].account_sid, "token_secret": config.restcomm[0].auth_token}
+        account = config.inteliquent[0]
+        return {"account_key": account.key, "token_secret": account.secret, "outbound_api_key": account.outbound_key}
+
+    def endpoints(self, carrier: str) -> Mapping[str, str]:
+        """Where the simulated carrier listens."""
+        base = self.simulators.url
+        if carrier == "restcomm":
+            return {"api": f"{base}/restcomm/2012-04-24", "messages": f"{base}/restcomm/api/2012-04-24"}
+        return {"broker": f"{base}/inteliquent/msgbroker/rest", "services": f"{base}/inteliquent/Services/2.0.0"}
+
+    async def platform(self, carrier: str, **switches: bool) -> int:
+        """A platform of the carrier, made by the command."""
+        wanted = NewPlatform(carrier, self.credentials(carrier), endpoints=self.endpoints(carrier), **switches)
+        self.platforms[carrier] = (await create_platform(self.desk, self.provider_id, wanted)).id
+        return self.platforms[carrier]
+
+    async def license(self, person: Person, product: Product | None = Product.DESKTOP) -> None:
+        """Give or end a licence."""
+        async with self.database.transaction(self.scope) as tx:
+            await set_licence(tx, self.provider_id, person.id, product, release_withheld)
+
+    async def assign(self, person: Person, number: str = RESTCOMM_NUMBER, **wishes: object) -> Assigned:
+        """Give a number to a person by the command."""
+        return await assign_number(self.desk, self.provider_id, NewAssignment(person.id, number, **wishes))
+
+    async def run_jobs(self) -> int:
+        """Do the jobs that are due."""
+        store = JobStore(without_user(self.url), without_user(self.url))
+        return await work_until_idle(store, handlers(self.settings, self.database, self.desk))
+
+    async def client(self, person: Person) -> httpx.AsyncClient:
+        """A signed-in client program of this person, speaking HTTP with the real application."""
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.app), base_url="http://localhost:8080", headers={"user-agent": "test client"}
+        )
+        answer = await client.post("/api/v1/session", json={"email": person.email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return client
+
+    def mails(self) -> list[dict]:
+        """Every mail the simulated mail server received, oldest first."""
+        return list(reversed(self.simulators.simulators.mailbox.newest_first()))
+
+    def changes(self, person: Person) -> list:
+        """The person's feed, oldest first."""
+        return self.sql("SELECT kind, subject_id, message_id, version FROM change WHERE feed_id = %(feed)s ORDER BY number", feed=person.feed_id)
+
+
+def inventory(**overrides: object) -> Config:
+    """The example inventory; at Inteliquent +13125550149 cannot text yet."""
+    config = example_config()
+    account = config.inteliquent[0]
+    enabled = tuple(number for number in account.numbers if number != "+13125550149")
+    changed = msgspec.structs.replace(config, inteliquent=(msgspec.structs.replace(account, messaging_enabled=enabled),), receipt_delay_ms=20)
+    return msgspec.structs.replace(changed, **overrides)
+
+
+@contextlib.asynccontextmanager
+async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Tenant]:
+    """Everything above, on a fresh database."""
+    async with contextlib.AsyncExitStack() as stack:
+        simulators = await stack.enter_async_context(running_simulators(inventory()))
+        database = await stack.enter_async_context(as_role(url, "kereru_app", size=8))
+        host = simulators.url.removeprefix("http://")
+        door = await stack.enter_async_context(CarrierClient(allow_private_hosts=(host,)))
+        settings = Settings.load({}, smtp_host="127.0.0.1", smtp_port=simulators.smtp_port, public_url="http://localhost:8080")
+        sealer = Sealer({1: KEY}, 1)
+        clock = SystemClock()
+        desk = Desk(database, Carriers(door, clock), sealer, settings.base_url, release_withheld, Faults())
+        async with database.transaction(INSTALLATION) as tx:
+            made = await tenancy.create_provider(tx, "Southern Phone Co.")
+            group = await tenancy.create_group(tx, made.provider_id, made.direct_reseller_id, "Blue Door Ltd")
+            people: list[Person] = []
+            for name, email in (("Ana Torres", "ana@bluedoor.example"), ("Ben Carter", "ben@bluedoor.example")):
+                user = await tenancy.create_user(tx, made.provider_id, group, name, email, PASSWORD)
+                people.append(Person(user.id, user.feed_id, email, user.sign_in_id))
+            accounts = (
+                (Level.PROVIDER, made.provider_id, "Olive Park", "olive@southern.example", alerts),
+                (Level.PROVIDER, made.provider_id, "Quiet Quinn", "quinn@southern.example", False),
+                (Level.GROUP, group, "Gina Stone", "gina@bluedoor.example", True),
+            )
+            for level, organisation, name, email, gets_alerts in accounts:
+                await tenancy.create_portal_account(tx, made.provider_id, level, organisation, name, email, PASSWORD, send_alerts=gets_alerts)
+        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld}
+        app = create_app(settings, database, clock, (*tenancy_api.ROUTES, *api.ROUTES), sealer=sealer, master_key=KEY, dependencies=dependencies)
+        yield Tenant(url, database, desk, simulators, settings, made.provider_id, group, people[0], people[1], app)
