@@ -19,7 +19,7 @@ import msgspec
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database, ProviderScope
 from kereru.realtime import store
-from kereru.realtime.delivery import stretches
+from kereru.realtime.delivery import FURTHEST, stretches
 from kereru.realtime.model import ChangePresenter
 
 Entity = dict[str, Any]
@@ -61,7 +61,7 @@ async def changes_after(
 ) -> tuple[list[Entity], int]:
     """(what the hub would push to this user from `number` on, as decoded JSON; where the feed stands)."""
     async with database.transaction(ProviderScope(provider_id)) as tx:
-        rows = await store.read_changes(tx, provider_id, [(feed_id, number)], page=10_000, furthest=10_000, now=SystemClock().now())
+        rows = await store.read_changes(tx, provider_id, [(feed_id, number)], page=FURTHEST, now=SystemClock().now())
         stretch = stretches(rows)[feed_id, number]
         assert stretch.explains(number), "the feed has a gap"
         presented = await presenter.present(tx, provider_id, user_id, stretch.rows) if stretch.rows else []

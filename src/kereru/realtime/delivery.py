@@ -14,6 +14,9 @@ from kereru.realtime.wire import text_frame
 FRAME_BYTES = 256 * 1024
 """A frame is closed once it holds this much, so that a client that stops reading never costs more than a few of them (G25)."""
 
+FURTHEST = 2_000
+"""Who is further behind loads everything anew, which is cheaper for both sides."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -49,7 +52,11 @@ class Stretch:
     rows: tuple[ChangeRow, ...]
 
     def explains(self, after: int) -> bool:
-        """Whether the rows follow `after` without a gap: not when changes were dropped, nor when the feed stands before `after` (a restore)."""
+        """Whether reading on from `after` leads to the head: not over a gap where changes were dropped, not from a place the feed has not reached
+        (a restore), and not over more than FURTHEST.
+        """
+        if self.head - after > FURTHEST:
+            return False
         if self.rows:
             return self.rows[0].number == after + 1 and self.rows[-1].number == after + len(self.rows)
         return self.head == after

@@ -32,9 +32,6 @@ PAGE: Final = 100
 """Changes read of one feed at a time."""
 
 AUDIENCES_PER_READ: Final = 50
-FURTHEST: Final = 2_000
-"""Who is further behind loads everything anew, which is cheaper for both sides."""
-
 HEADS_EVERY_S: Final = 3.0
 HEADS_PER_QUERY: Final = 2_000
 _READS_AT_ONCE = 3
@@ -250,7 +247,7 @@ class Hub:
         if not wants:
             return
         async with self._reads, self._database.transaction(ProviderScope(provider_id)) as tx:
-            rows = await store.read_changes(tx, provider_id, wants, page=PAGE, furthest=FURTHEST, now=self._clock.now())
+            rows = await store.read_changes(tx, provider_id, wants, page=PAGE, now=self._clock.now())
             found = stretches(rows)
             encoded = await self._present(tx, provider_id, groups, found)
         for audience, position, followers in groups:

@@ -10,7 +10,8 @@ from websockets.exceptions import ConnectionClosed
 
 from integration.realtime.world import CURSORS, PROVIDER, append_now, change, collect, frame, make_feed, process, until
 from kereru.kernel.db import Database, ProviderScope
-from kereru.realtime import hub as hub_module
+from kereru.realtime import store
+from kereru.realtime.delivery import FURTHEST
 from kereru.realtime.model import SocketViewer
 
 
@@ -156,12 +157,12 @@ async def test_a_database_that_went_back_means_resync(database: Database, databa
 async def test_who_is_far_behind_loads_again(database: Database, database_url: str) -> None:
     """Design §6: replaying thousands of changes would cost more than the state itself; less is replayed, in order, in several frames."""
     feed = await make_feed(database)
-    await change(database, feed, *range(1, hub_module.FURTHEST + 2))
+    await change(database, feed, *range(1, FURTHEST + 2))
     async with process(database, database_url) as web:
         async with web.socket(1, feed, CURSORS.encode(PROVIDER, 1, ((feed, 0),))) as ws:
             assert (await frame(ws))["type"] == "resync"
         async with web.socket(1, feed, CURSORS.encode(PROVIDER, 1, ((feed, 1),))) as ws:
-            assert (await collect(ws, hub_module.FURTHEST))[0] == list(range(2, hub_module.FURTHEST + 2))
+            assert (await collect(ws, FURTHEST))[0] == list(range(2, FURTHEST + 2))
 
 
 async def test_gaining_a_feed_means_resync_and_losing_one_does_not(database: Database, database_url: str) -> None:
@@ -278,3 +279,17 @@ async def test_the_database_may_go_away_for_a_while(database: Database, database
             assert (await collect(ws, 1))[0] == [1]
         except ConnectionClosed as error:  # pragma: no cover - says which
             pytest.fail(f"closed: {error}")
+
+
+async def test_reading_a_page_is_one_range_of_the_index(database: Database, database_url: str) -> None:
+    """Design §9: under row-level security, as the web processes' role, both ends of the page bound the index."""
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("INSERT INTO feed SELECT %s, f, 1, 200 FROM generate_series(1, 50) f", [PROVIDER])
+        owner.execute(
+            "INSERT INTO change SELECT %s, f, n, new_id(), 3, 1, 1, NULL, 1 FROM generate_series(1, 50) f, generate_series(1, 200) n", [PROVIDER]
+        )
+        owner.execute("ANALYZE change")
+    async with database.transaction(ProviderScope(PROVIDER)) as tx:
+        params = {"feeds": [1, 2], "afters": [5, 9], "untils": [15, 19], "provider": PROVIDER, "oldest": 1}
+        plan = "\n".join(row[0] for row in await tx.rows("EXPLAIN (COSTS OFF) " + store._READ, params))
+    assert any("Index Cond" in line and "number > w.after" in line and "number <= w.until" in line for line in plan.splitlines()), plan

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kereru.realtime.backbone import parse_pairs
-from kereru.realtime.delivery import FRAME_BYTES, Delivery, Stretch, cut, plan
+from kereru.realtime.delivery import FRAME_BYTES, FURTHEST, Delivery, Stretch, cut, plan
 from kereru.realtime.model import ChangeRow
 
 
@@ -16,7 +16,8 @@ def rows(feed: int, first: int, count: int) -> tuple[ChangeRow, ...]:
 def test_what_explains_a_position() -> None:
     assert Stretch(5, ()).explains(5)
     assert Stretch(7, rows(1, 6, 2)).explains(5)
-    assert Stretch(900, rows(1, 6, 2)).explains(5)
+    assert Stretch(5 + FURTHEST, rows(1, 6, 2)).explains(5)
+    assert not Stretch(6 + FURTHEST, rows(1, 6, 2)).explains(5)
     assert not Stretch(7, rows(1, 7, 1)).explains(5)
     assert not Stretch(7, (*rows(1, 6, 1), *rows(1, 8, 1))).explains(5)
     assert not Stretch(7, ()).explains(5)
