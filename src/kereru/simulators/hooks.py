@@ -1,7 +1,7 @@
 """Outgoing webhooks: how the carriers call the system under test.
 
-Owns the one HTTP client of the simulators. Promises: a deadline on every call, at most 64 KiB of an answer read, never an exception to
-the caller; the newest 500 calls can be looked at.
+Owns the one HTTP client of the simulators. Promises: a deadline on connecting and on every read (waiting for a free connection has none, so that
+a busy receiver loses nothing), at most 64 KiB of an answer read, never an exception to the caller; the newest 500 calls can be looked at.
 """
 
 import time
@@ -45,7 +45,7 @@ class Hooks:
     """Makes webhook calls and remembers the newest of them."""
 
     def __init__(self, timeout_seconds: float) -> None:
-        self.timeout_seconds = timeout_seconds
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout_seconds, sock_read=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
         self._made: deque[dict[str, object]] = deque(maxlen=500)
 
@@ -69,7 +69,8 @@ class Hooks:
 
     async def _attempt(self, call: Call) -> Result:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=60)
+            # Idle connections go before a receiver closes them (uvicorn after 5 s): a POST on a dying one would be lost, and is never repeated.
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=60, keepalive_timeout=3)
             self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
         headers = dict(call.headers)
         if call.body:
@@ -80,10 +81,12 @@ class Hooks:
                 call.url,
                 data=call.body or None,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=self.timeout_seconds),
+                timeout=self._timeout,
                 allow_redirects=call.follow,
             ) as answer:
-                body = await answer.content.read(LARGEST_ANSWER)
+                body = b""
+                while len(body) < LARGEST_ANSWER and (piece := await answer.content.read(LARGEST_ANSWER - len(body))):
+                    body += piece
                 return Result(answer.status, answer.content_type, body, "")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             return Result(0, "", b"", f"{type(error).__name__}: {error}".rstrip(": "))

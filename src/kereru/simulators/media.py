@@ -48,10 +48,19 @@ class Media:
         if len(content) > LARGEST:
             raise BadMedia("The file is larger than 1 MB.")
         name = f"{secrets.token_hex(12)}.{TYPES[content_type]}"
-        self._files[name] = File(name, content_type, content, carrier, account)
+        self._keep(File(name, content_type, content, carrier, account))
+        return name
+
+    def put_layout(self, carrier: str, account: str) -> str:
+        """Keep a SMIL layout, which handsets add to multimedia messages; returns its name."""
+        name = f"{secrets.token_hex(12)}.smil"
+        self._keep(File(name, "application/smil", b"<smil><head><layout/></head><body/></smil>", carrier, account))
+        return name
+
+    def _keep(self, file: File) -> None:
+        self._files[file.name] = file
         while len(self._files) > KEPT:
             self._files.popitem(last=False)
-        return name
 
     def get(self, name: str) -> File | None:
         """The file of that name, if it is still kept."""

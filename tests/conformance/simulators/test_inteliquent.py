@@ -287,3 +287,14 @@ async def test_records_have_no_reference_id(broker: Broker, services: Broker, si
     }
     none = await services.ask("messageDetailSearch", b'{"privateKey":"svc-key",' + span + b',"sourceTn":"3125550177"}')
     assert none[1]["statusCode"] == "430"
+
+
+async def test_a_picture_comes_with_a_layout_file(broker: Broker, sim: RunningSimulators, receiver: Customer, http: aiohttp.ClientSession) -> None:
+    """§2A.7: mediaUrls hold a .smil file too; files are fetched without credentials."""
+    await broker.hook(receiver.url)
+    data = base64.b64encode(b"GIF89a").decode()
+    await sim.control.phone_sends(PHONE, "+13125550160", "", [{"data": data, "content_type": "image/gif"}])
+    urls = msgspec.convert((await receiver.wait())[0].json()["mediaUrls"], list[str])
+    assert [url.rsplit(".", 1)[-1] for url in urls] == ["smil", "gif"]
+    async with http.get(urls[1]) as answer:
+        assert (answer.content_type, await answer.read()) == ("image/gif", b"GIF89a")

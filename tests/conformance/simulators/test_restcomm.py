@@ -344,3 +344,12 @@ async def test_a_text_between_two_simulated_accounts_arrives_as_inbound(
     await caller.json("POST", "/SMS/Messages.json", SEND.replace(b"13125550199", b"13125550160"))
     got = (await receiver.wait())[0].json()
     assert (got["from"], got["to"], got["text"]) == ("13125550142", ["13125550160"], "Your table is ready")
+
+
+async def test_no_callback_is_lost_to_a_busy_receiver(caller: Caller, sim: RunningSimulators, receiver: Customer) -> None:
+    """Reports wait for a free connection; only a receiver that does not answer in time loses them (§1.10: no retry)."""
+    await sim.control.set_modes(receipt_delay_ms=0)
+    body = SEND + b"&StatusCallback=" + receiver.url.encode()
+    await asyncio.gather(*(caller.json("POST", "/SMS/Messages.json", body) for _ in range(300)))
+    got = await receiver.wait(count=600, seconds=20)
+    assert len({(g.fields()["MessageSid"], g.fields()["MessageStatus"]) for g in got}) == 600

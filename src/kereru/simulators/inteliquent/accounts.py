@@ -31,6 +31,7 @@ class InteliquentModes(msgspec.Struct, forbid_unknown_fields=True):
     services_http: Literal["mirror", "200"] = "mirror"
     not_found: Literal["430", "empty_list"] = "430"
     intermediate_receipts: bool = False
+    layout_in_mms: bool = True
 
 
 class Authorization(msgspec.Struct):

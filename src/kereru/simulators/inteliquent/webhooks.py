@@ -48,14 +48,17 @@ async def tell(world: World, account: Account, tn: str, what: str, payload: dict
 
 
 async def tell_inbound(world: World, account: Account, message: Message, media: Sequence[Picture]) -> None:
-    """Tell the customer of an inbound text, as often as the faults in force say."""
+    """Tell the customer of an inbound text, as often as the faults in force say; MMS carry a layout file beside the pictures (§2A.7)."""
+    urls = [p.url for p in media]
+    if urls and account.modes.layout_in_mms:
+        urls.insert(0, f"{world.base_url}/media/{world.media.put_layout('inteliquent', account.id)}")
     payload: dict[str, object] = {
         "referenceId": message.id,
         "from": digits(account, message.from_),
         "text": message.text,
         "deliveryReceipt": False,
         "to": [digits(account, message.to)],
-        "mediaUrls": [p.url for p in media],
+        "mediaUrls": urls,
     }
     for _ in range(world.webhook_times("inteliquent", account.id, message.to)):
         await tell(world, account, message.to[-10:], "inbound", payload)
