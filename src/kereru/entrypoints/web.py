@@ -35,6 +35,7 @@ from kereru.realtime.backbone import PostgresBackbone
 from kereru.realtime.cursor import CursorCodec
 from kereru.realtime.model import SocketViewer
 from kereru.realtime.service import Realtime
+from kereru.realtime.wire import SocketProtocol
 from kereru.tenancy import api as tenancy
 from kereru.tenancy.access.queries import Authenticator
 
@@ -111,7 +112,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
                 application,
                 loop="none",
                 http="httptools",
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_max_size=SOCKET_FRAME_BYTES,
                 ws_ping_interval=PING_S,
                 ws_ping_timeout=PING_S,
