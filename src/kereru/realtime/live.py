@@ -5,6 +5,7 @@ One row for a user on a process. A process renews its rows; rows of one that die
 
 import asyncio
 import contextlib
+import secrets
 from typing import Final
 
 import psycopg
@@ -30,7 +31,8 @@ class LiveSockets:
 
     def __init__(self, database: Database, process: str, *, beat_s: float = BEAT_S) -> None:
         self._database = database
-        self._process = process
+        # A process that starts again under its old name must not keep its predecessor's rows alive.
+        self._process = f"{process}:{secrets.token_hex(4)}"
         self._beat_s = beat_s
         self._counts: dict[tuple[int, int], int] = {}
         self._unwritten: set[tuple[int, int]] = set()
