@@ -9,6 +9,7 @@ import msgspec
 
 from kereru.carriers.contract import Capabilities
 from kereru.carriers.encoding import culprits, has_lone_surrogate, measure, split
+from kereru.carriers.numbering import is_e164, is_short_code
 from kereru.kernel.limits import TEXT_CHARACTERS
 
 _BLANK = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff\u00ad")
@@ -183,9 +184,12 @@ def parts_of(text: str, capabilities: Capabilities) -> tuple[str, ...]:
     return (text,) if len(text) <= capabilities.max_characters else split(text)
 
 
-def abilities(facts_ok: bool, remote_can_be_answered: bool) -> tuple[str, ...]:
-    """What the owner may do in a conversation now."""
-    return ("send",) if facts_ok and remote_can_be_answered else ()
+def abilities(remote: str, *, has_written: bool) -> tuple[str, ...]:
+    """What a conversation's remote side allows: names cannot be answered, short codes only once they wrote.
+
+    Whether the number may text at all is the licence number's own ability, so that an opt-in changes one thing and not every conversation.
+    """
+    return ("send",) if is_e164(remote) or (is_short_code(remote) and has_written) else ()
 
 
 def verdict(stops: Sequence[Reason], warns: Sequence[Reason]) -> Literal["ok", "warn", "stop"]:

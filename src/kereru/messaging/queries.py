@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from kereru.carriers.encoding import measure
-from kereru.carriers.numbering import display, is_e164, is_short_code
+from kereru.carriers.numbering import display
 from kereru.kernel import ids
 from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import RETENTION_DAYS
@@ -104,5 +104,5 @@ def _conversation(row: Row, region: str) -> Conversation:
         last_message=last,
         last_at=ids.made_at(row.last_message_id),
         version=row.version,
-        can=abilities(row.usable, is_e164(row.remote) or (is_short_code(row.remote) and row.last_inbound_id is not None)),
+        can=abilities(row.remote, has_written=row.last_inbound_id is not None),
     )

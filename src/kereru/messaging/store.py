@@ -11,15 +11,11 @@ from kereru.messaging.model import SendFacts
 
 _CONVERSATION = """
 SELECT c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
-  a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2 AS usable,
   m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason, m.cut_to,
   m.arrived_before, m.version AS message_version
 FROM assignment a
 JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
-  AND (l.ends_at IS NULL OR l.ends_at > app_now())
-LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.id = c.last_message_id
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
