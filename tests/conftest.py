@@ -1,3 +1,3 @@
 """Fixtures every test may use."""
 
-pytest_plugins = ("postgres_fixture",)
+pytest_plugins = ("postgres_fixture", "demo_fixture")
