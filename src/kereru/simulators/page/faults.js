@@ -55,7 +55,7 @@ export class FaultsPane {
         choice("At", this.carrier, [["*", "Both carriers"], ["restcomm", "Restcomm"], ["inteliquent", "Inteliquent"]], (v) => { this.carrier = v; }),
         choice("For", this.span, [["", "Until switched off"], ["1", "The next one"], ["3", "The next three"], ["10", "The next ten"], ["30s", "30 seconds"]], (v) => { this.span = v; }),
         h("button", { type: "button", disabled: !this.items.length, title: this.items.length ? "" : "No fault is on", onclick: () => attempt(() => ask("DELETE", "/faults")) }, "Switch all off")),
-      h("div", { class: "pairs" }, GROUPS.map(([title, kinds]) => h("section", { class: "card" }, h("h3", {}, title), kinds.map((kind) => this.one(kind)))),
+      h("div", { class: "pairs" }, GROUPS.map(([title, kinds]) => h("section", { class: "card" }, h("h2", {}, title), kinds.map((kind) => this.one(kind)))),
         this.settings(), this.magic()));
   }
 
@@ -89,7 +89,7 @@ export class FaultsPane {
     const restcomm = Object.values(this.modes.restcomm), inteliquent = Object.values(this.modes.inteliquent);
     const mode = (name, words, checked, body) => h("label", { class: "switch mode" }, h("span", { class: "name" }, name),
       h("input", { type: "checkbox", role: "switch", checked, onchange: (event) => attempt(() => ask("PUT", "/modes", body(event.target.checked))) }), h("small", {}, words));
-    return h("section", { class: "card" }, h("h3", {}, "Carrier settings"),
+    return h("section", { class: "card" }, h("h2", {}, "Carrier settings"),
       mode("Restcomm takes long texts", "Off: anything over 160 bytes is cut to 159 characters.", restcomm.every((m) => m.long_text === "accept"), (on) => ({ carrier: "restcomm", long_text: on ? "accept" : "strict" })),
       mode("Restcomm sends pictures", "The newer Messages API is switched on.", restcomm.some((m) => m.mms), (on) => ({ carrier: "restcomm", mms: on })),
       mode("Inteliquent sends receipts", "The account setting msgDeliveryReceipt.", inteliquent.every((m) => m.msg_delivery_receipt === "Y"), (on) => ({ carrier: "inteliquent", msg_delivery_receipt: on ? "Y" : "N" })),
@@ -98,7 +98,7 @@ export class FaultsPane {
 
   magic() {
     const rows = [["0101", "not delivered"], ["0102", "blocked"], ["0103", "never a receipt"], ["0104", "late receipt"], ["0105", "receipt twice"], ["0106", "receipts out of order"], ["0107", "sent, but no answer"], ["0108", "opted out"]];
-    return h("section", { class: "card" }, h("h3", {}, "Recipients that misbehave"),
+    return h("section", { class: "card" }, h("h2", {}, "Recipients that misbehave"),
       h("table", {}, h("tbody", {}, rows.map(([digits, words]) => h("tr", {}, h("td", {}, `…555-${digits}`), h("td", {}, words))))));
   }
 }

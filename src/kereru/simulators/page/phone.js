@@ -6,6 +6,13 @@ const QUICK = ["STOP", "START", "HELP", "YES"];
 const LARGEST = 1_000_000;
 const kept = (name, otherwise) => localStorage.getItem(`simulators.${name}`) ?? otherwise;
 
+/** Pictures that this process keeps are fetched from the page's own address, whatever name it was opened under. */
+function near(address) {
+  const url = new URL(address, location.href);
+  const ours = ["localhost", "127.0.0.1", location.hostname].includes(url.hostname) && url.port === location.port;
+  return ours && url.pathname.startsWith("/media/") ? url.pathname : address;
+}
+
 export class Phone {
   constructor(place) {
     this.place = place;
@@ -153,14 +160,20 @@ export class Phone {
       this.bubbles.replaceChildren(...mine.flatMap((text, index) => this.bubble(text, mine[index - 1], mine[index + 1], !whole && text.id > newest)));
     }
     this.bubbles.dataset.newest = String(mine.at(-1)?.id ?? 0);
-    if (atEnd) this.bubbles.scrollTop = this.bubbles.scrollHeight;
+    this.following = atEnd;
+    this.end();
+  }
+
+  /** Keep the newest text in sight while one is reading there. */
+  end() {
+    if (this.following) this.bubbles.scrollTop = this.bubbles.scrollHeight;
   }
 
   bubble(text, before, after, fresh) {
     const day = !before || new Date(before.at).toDateString() !== new Date(text.at).toDateString();
     const joined = after && after.direction === text.direction && new Date(after.at) - new Date(text.at) < 60_000;
     const pictures = text.media.map((file) => (file.content_type || "image/").startsWith("image/")
-      ? h("img", { src: file.url, alt: "Picture", loading: "lazy" })
+      ? h("img", { src: near(file.url), alt: "Picture", onload: () => this.end() })
       : h("a", { href: file.url, rel: "noreferrer noopener", target: "_blank" }, "Attachment"));
     return [
       day ? h("span", { class: "day" }, dayName(text.at)) : null,
