@@ -23,7 +23,7 @@ VALUES (%(provider_id)s, %(id)s, %(sign_in_id)s, %(name)s, %(level)s, %(organisa
 ON CONFLICT (provider_id, sign_in_id, level, organisation_id) DO NOTHING
 """
 
-PATH_OF_PROVIDER = "SELECT FROM provider WHERE provider_id = %(provider_id)s AND provider_id = %(id)s"
+PATH_OF_PROVIDER = "SELECT NULL::bigint AS reseller_id FROM provider WHERE provider_id = %(provider_id)s AND provider_id = %(id)s"
 PATH_OF_RESELLER = "SELECT id AS reseller_id FROM reseller WHERE provider_id = %(provider_id)s AND id = %(id)s"
 PATH_OF_GROUP = "SELECT reseller_id, id AS group_id FROM user_group WHERE provider_id = %(provider_id)s AND id = %(id)s"
 PATH_OF_USER = """

@@ -61,7 +61,8 @@ def test_a_portal_route_serves_its_levels_only() -> None:
 
 
 @pytest.mark.parametrize(("method", "scope", "passes"), [
-    ("GET", "client.read", True), ("POST", "client.read", False), ("PUT", "client.write", True), ("GET", "client.write", False), ("GET", "portal.read", False),
+    ("GET", "client.read", True), ("POST", "client.read", False), ("PUT", "client.write", True), ("GET", "client.write", False),
+    ("GET", "portal.read", False),
 ])  # fmt: skip
 def test_api_keys_act_within_their_scopes(method: str, scope: str, passes: bool) -> None:
     """An API key never does more than it was made for (issue 2, point 4)."""
