@@ -27,7 +27,7 @@ class Guard:
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
-        self._known_parameters: dict[int, frozenset[str]] = {}
+        self._known_parameters: dict[tuple[str, str], frozenset[str]] = {}
 
     async def __call__(self, connection: Connection, handler: BaseRouteHandler) -> None:
         """Let the request pass, or raise what authorise() raises; Invalid for a query parameter that the route does not have."""
@@ -45,26 +45,26 @@ class Guard:
             _denied.labels(scope["path_template"], getattr(error, "code", "internal")).inc()
             raise
         scope["state"][_PRINCIPAL] = principal
-        self._refuse_unknown_parameters(connection, handler)
+        self._refuse_unknown_parameters(connection)
 
-    def _refuse_unknown_parameters(self, connection: Connection, handler: BaseRouteHandler) -> None:
+    def _refuse_unknown_parameters(self, connection: Connection) -> None:
         given = connection.query_params.keys()
         if not given:
             return
-        known = self._known_parameters.get(id(handler))
+        # By path and method: Litestar hands guards a copy of the handler, so its identity tells nothing.
+        route = (str(connection.scope["path_template"]), str(connection.scope["method"]))
+        known = self._known_parameters.get(route)
         if known is None:
-            known = self._known_parameters[id(handler)] = _query_parameters(connection, handler)
-        unknown = sorted(name for name in given if name not in known)
-        if unknown:
+            known = self._known_parameters[route] = _query_parameters(connection, *route)
+        if not known.issuperset(given):
             raise Invalid(fields=(FieldProblem("", "unknown_parameter", "This address does not take such a parameter."),))
 
 
-def _query_parameters(connection: Connection, handler: BaseRouteHandler) -> frozenset[str]:
+def _query_parameters(connection: Connection, path: str, method: str) -> frozenset[str]:
     for route in connection.app.routes:
-        handlers: dict[Any, tuple[HTTPRouteHandler, Any]] = getattr(route, "route_handler_map", {})
-        for its_handler, parameters in handlers.values():
-            if its_handler is handler:
-                return frozenset(parameter.field_alias for parameter in parameters.expected_query_params)
+        handlers: dict[str, tuple[HTTPRouteHandler, Any]] = getattr(route, "route_handler_map", {})
+        if getattr(route, "path_format", None) == path and method in handlers:
+            return frozenset(parameter.field_alias for parameter in handlers[method][1].expected_query_params)
     return frozenset()
 
 
