@@ -45,14 +45,14 @@ class Guard:
             _denied.labels(scope["path_template"], getattr(error, "code", "internal")).inc()
             raise
         scope["state"][_PRINCIPAL] = principal
-        self._refuse_unknown_parameters(connection)
+        self._refuse_unknown_parameters(connection, method)
 
-    def _refuse_unknown_parameters(self, connection: Connection) -> None:
+    def _refuse_unknown_parameters(self, connection: Connection, method: str) -> None:
         given = connection.query_params.keys()
         if not given:
             return
         # By path and method: Litestar hands guards a copy of the handler, so its identity tells nothing.
-        route = (str(connection.scope["path_template"]), str(connection.scope["method"]))
+        route = (str(connection.scope["path_template"]), method)
         known = self._known_parameters.get(route)
         if known is None:
             known = self._known_parameters[route] = _query_parameters(connection, *route)
@@ -62,8 +62,10 @@ class Guard:
 
 def _query_parameters(connection: Connection, path: str, method: str) -> frozenset[str]:
     for route in connection.app.routes:
+        if route.path_format != path:
+            continue
         handlers: dict[str, tuple[HTTPRouteHandler, Any]] = getattr(route, "route_handler_map", {})
-        if getattr(route, "path_format", None) == path and method in handlers:
+        if method in handlers:
             return frozenset(parameter.field_alias for parameter in handlers[method][1].expected_query_params)
     return frozenset()
 
