@@ -160,10 +160,10 @@ async def process(
         await backbone.stop()
 
 
-async def until(true: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(timeout_s):
-        while not true():  # noqa: ASYNC110 - what is waited for has no event
+        while not true():
             await asyncio.sleep(0.005)
 
 
