@@ -95,7 +95,7 @@ def demo(
     return 0
 
 
-app.command("kereru.entrypoints.admin:app", name="admin", help="Act as the operator above all providers: organisations, people, API keys.")
+app.command("kereru.entrypoints.admin_provisioning:app", name="admin", help="Act as the operator above all providers: organisations, people, API keys, numbers.")
 
 
 def main() -> None:
