@@ -17,7 +17,7 @@ import msgspec
 from kereru.entrypoints import ports
 from kereru.entrypoints.postgres.places import prepare_home
 from kereru.entrypoints.problems import MachineProblem, Stopped, from_os_error
-from kereru.entrypoints.serve import Installation, Mains, add_processes, installation, load_mains, once_ready
+from kereru.entrypoints.serve import Installation, Mains, add_processes, installation, load, load_mains, once_ready
 from kereru.entrypoints.supervisor import ProcessSpec
 from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
@@ -105,8 +105,14 @@ def demo(
         settings = _settings(home, ports.port_of(listening), simulator_port, smtp_port)
         simulator = f"http://localhost:{simulator_port}"
         try:
-            with installation(settings) as running:
+
+            def meanwhile(running: Installation) -> None:
                 _start_simulators(running, simulator_port, smtp_port)
+                load(mains)
+                load(seeding)
+
+            with installation(settings, meanwhile) as running:
+                running.supervisor.run_until(lambda: ports.answers(_HOST, simulator_port, "/"), 60.0, "The simulators")
                 seeded = _seed(running, simulator, seeding())
                 add_processes(running, listening, mains())
 
@@ -178,7 +184,6 @@ def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
         runpy.run_module("kereru.simulators", run_name="__main__", alter_sys=True)
 
     running.supervisor.add(ProcessSpec("simulator", simulators))
-    running.supervisor.run_until(lambda: ports.answers(_HOST, port, "/"), 60.0, "The simulators")
 
 
 def _seed(running: Installation, simulator: str, seeding: Seeding) -> Seeded:

@@ -46,8 +46,11 @@ def check_address(settings: Settings) -> str | None:
 
 
 @contextlib.contextmanager
-def installation(settings: Settings) -> Generator[Installation]:
-    """The database, migrated, with an empty supervisor beside it; everything is stopped at the end. Raises MachineProblem."""
+def installation(settings: Settings, meanwhile: Callable[[Installation], None]) -> Generator[Installation]:
+    """The database, migrated, with a supervisor beside it; everything is stopped at the end. Raises MachineProblem.
+
+    `meanwhile` is done while a child looks after the database: imports, which take a second, and whatever needs no database.
+    """
     stop_request = StopRequest()
     home = settings.home_path
     prepare_home(home)
@@ -63,8 +66,9 @@ def installation(settings: Settings) -> Generator[Installation]:
             companions.append(Companion("postgres", lambda: engine.step() is State.READY, engine.stop, lambda: engine.pid))
         supervisor = Supervisor(stop_request, stop_s=settings.stop_s, companions=companions)
         ending.callback(supervisor.stop)
-        _bring_up_to_date(settings, supervisor, stop_request, embedded=bool(companions))
-        yield Installation(settings, supervisor, stop_request)
+        running = Installation(settings, supervisor, stop_request)
+        _bring_up_to_date(running, lambda: meanwhile(running), embedded=bool(companions))
+        yield running
 
 
 def engine_options(settings: Settings) -> EngineOptions:
@@ -83,11 +87,14 @@ def _with_database(settings: Settings, url: str) -> Settings:
     return msgspec.structs.replace(settings, database_url=url, direct_database_url=settings.direct_database_url or url)
 
 
-def _bring_up_to_date(settings: Settings, supervisor: Supervisor, stop_request: StopRequest, *, embedded: bool) -> None:
+def _bring_up_to_date(running: Installation, meanwhile: Callable[[], None], *, embedded: bool) -> None:
     """The embedded database is migrated here; a given one is only looked at, because several machines may share it."""
-    work = (lambda: _migrate(settings)) if embedded else (lambda: _check_database(settings))
-    status = supervisor.run_once("migrate", work)
-    if stop_request():
+    if embedded and _is_up_to_date(running.settings.database_url):
+        meanwhile()
+        return
+    work = _migrate if embedded else _check_database
+    status = running.supervisor.run_once("migrate", lambda: work(running.settings), meanwhile=meanwhile)
+    if running.stop_request():
         raise Stopped
     if status:
         raise MachineProblem(*_REASONS.get(status, _REASONS[0]))
@@ -100,6 +107,13 @@ _REASONS = {
     _OTHER_SHAPE: ("not_migrated", "The database does not have the shape this version needs.", "Run kereru migrate once, then start again."),
     0: ("migration_failed", "The database could not be brought to this version's shape.", "The log above says why; nothing was half changed."),
 }
+
+
+def _is_up_to_date(url: str) -> bool:
+    from kereru.migrations.runner import versions
+
+    present, wanted = versions(url)
+    return present == wanted
 
 
 def _migrate(settings: Settings) -> None:
@@ -142,6 +156,11 @@ def load_mains() -> Mains:
     return Mains(web.main, sender.main, scheduler.main)
 
 
+def load(code: Callable[[], object]) -> None:
+    """Import a process's code early; the interpreter keeps it."""
+    code()
+
+
 def add_processes(running: Installation, listening: socket.socket, mains: Mains) -> None:
     """Start the web processes, the sender and the scheduler."""
     settings = running.settings
@@ -178,7 +197,7 @@ def serve(settings: Settings, say: Callable[[str], None] = print, mains: Callabl
     with contextlib.closing(ports.bind(settings.host, settings.port)) as listening:
         settings = msgspec.structs.replace(settings, port=ports.port_of(listening))
         try:
-            with installation(settings) as running:
+            with installation(settings, lambda _: load(mains)) as running:
                 add_processes(running, listening, mains())
 
                 def announce() -> None:

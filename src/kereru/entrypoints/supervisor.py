@@ -117,9 +117,13 @@ class Supervisor:
         self._children.append(child)
         self._fork(child)
 
-    def run_once(self, name: str, target: Callable[[], None]) -> int:
-        """Run `target` in a child of its own and wait; answers its exit status (128 + n for signal n). A stop request ends it."""
+    def run_once(self, name: str, target: Callable[[], None], *, meanwhile: Callable[[], None] = lambda: None) -> int:
+        """Run `target` in a child of its own and wait; answers its exit status (128 + n for signal n). A stop request ends it.
+
+        `meanwhile` is what the supervisor itself does first, while the child works.
+        """
         pid = self._fork(_Child(ProcessSpec(name, target, restart=False)))
+        meanwhile()
         asked = False
         while True:
             done, status = os.waitpid(pid, os.WNOHANG)

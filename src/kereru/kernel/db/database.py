@@ -37,6 +37,9 @@ Scope = ProviderScope | InstallationScope
 APPLICATION_ROLES: Final = ("kereru_app", "kereru_ingest", "kereru_service", "kereru_support", "kereru_owner")
 
 
+RECONNECT_S: Final = 1.0
+
+
 class Database:
     """Connections to one database as one role."""
 
@@ -53,6 +56,8 @@ class Database:
             max_size=size,
             open=False,
             timeout=wait_s,
+            # A short one: the pool doubles its pause while it keeps trying, but begins anew with the next who asks.
+            reconnect_timeout=RECONNECT_S,
             kwargs={"autocommit": True, "row_factory": namedtuple_row, "prepare_threshold": 3, "application_name": role, **_as_role(url, role)},
         )
 
@@ -82,12 +87,8 @@ class Database:
             begin += f"; SET LOCAL app.provider = '{int(scope.provider_id)}'"
         if lock_timeout_ms is not None:
             begin += f"; SET LOCAL lock_timeout = {int(lock_timeout_ms)}"
+        connection = await self._begun(begin)
         try:
-            connection = await self._pool.getconn(timeout=self._wait_s)
-        except PoolTimeout as error:
-            raise Unavailable from error
-        try:
-            await connection.execute(cast("LiteralString", begin))
             transaction = Transaction(connection)
             try:
                 yield transaction
@@ -97,6 +98,24 @@ class Database:
             await _finish(_commit(connection, transaction))
         finally:
             await _finish(self._pool.putconn(connection))
+
+    async def _begun(self, begin: str) -> AsyncConnection[Row]:
+        """A connection that answered `begin`. A restarted server leaves dead ones in the pool; nothing was done on them, so they are passed over."""
+        end = asyncio.get_running_loop().time() + self._wait_s
+        while True:
+            try:
+                connection = await self._pool.getconn(timeout=max(0.0, end - asyncio.get_running_loop().time()))
+            except PoolTimeout as error:
+                raise Unavailable from error
+            try:
+                await connection.execute(cast("LiteralString", begin))
+            except BaseException as error:
+                dead = isinstance(error, psycopg.OperationalError) and connection.broken
+                await _finish(self._pool.putconn(connection))
+                if not dead:
+                    raise
+            else:
+                return connection
 
     async def autocommit(self, sql: str, params: dict[str, object] | None = None) -> list[Row]:
         """One statement on its own, outside any scope: notifications, health."""
