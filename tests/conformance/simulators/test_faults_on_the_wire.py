@@ -212,7 +212,7 @@ async def test_the_magic_number_that_never_answers(sim: RunningSimulators) -> No
     """C.13: …0107 sends and never answers."""
     task = asyncio.ensure_future(raw(sim, (*RESTCOMM[:3], RESTCOMM[3].replace("0199", "0107"))))
     async with asyncio.timeout(3):
-        while not await sim.control.phone_messages("+13125550107"):  # noqa: ASYNC110, another task answers
+        while not await sim.control.phone_messages("+13125550107"):
             await asyncio.sleep(0.01)
     assert not task.done()
     task.cancel()
@@ -237,7 +237,7 @@ async def test_stopping_does_not_wait_for_held_answers() -> None:
         head = f"POST {INTELIQUENT[0]} HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer {key.outbound_key}\r\n"
         held.sendall((head + f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
         async with asyncio.timeout(3):
-            while not await sim.control.ledger():  # noqa: ASYNC110, another task answers
+            while not await sim.control.ledger():
                 await asyncio.sleep(0.01)
         began = loop.time()
     assert loop.time() - began < 1

@@ -48,7 +48,7 @@ async def consoles(sim: RunningSimulators, page: Page) -> None:
     """Everything right of the phone."""
     await page.get_by_role("tab", name="Inteliquent").click()
     await page.locator("td", has_text="STOP").first.click()
-    assert "4 characters · 1 segment" in await page.locator("#sheet").inner_text()
+    await page.locator("#sheet", has_text="4 characters · 1 segment").wait_for()
     await page.keyboard.press("Escape")
     await clean(page)
     await page.get_by_role("button", name="API keys").click()

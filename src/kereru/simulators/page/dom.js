@@ -119,9 +119,9 @@ export function table(heads, rows) {
     h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows)));
 }
 
-/** A row that opens something, by click or Enter. */
-export function opening(cells, open) {
-  return h("tr", { class: "opens", tabindex: "0", onclick: open, onkeydown: (event) => { if (event.key === "Enter") open(); } }, cells);
+/** A row that opens something, by click or Enter; its id lets it keep the focus when the table is drawn anew. */
+export function opening(cells, open, id) {
+  return h("tr", { class: "opens", tabindex: "0", "data-id": id, onclick: open, onkeydown: (event) => { if (event.key === "Enter") open(); } }, cells);
 }
 
 export function facts(pairs) {

@@ -38,12 +38,14 @@ export class LedgerPane {
       return opening([
         h("td", { title: withOffset(item.at) }, second(item.at)), h("td", {}, item.carrier === "restcomm" ? "Restcomm" : "Inteliquent"), h("td", {}, item.method),
         h("td", { class: "url", title: item.path }, brief(item.path)), h("td", {}, h("span", { class: `state ${state}` }, words)),
-      ], () => this.open(item));
+      ], () => this.open(item), String(item.id));
     });
+    const focused = this.place.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
     this.place.replaceChildren(
       h("p", { class: "intro" }, "Every request that a carrier's own API received, in order. It is the judge of whether a text was handed over once."),
       sections(names, this.carrier, (id) => { this.carrier = id; attempt(() => this.load()); }),
       rows.length ? table(["Time", "Carrier", "Method", "Path", "Answer"], rows) : empty("Nothing received yet", "Requests appear here as the product makes them."));
+    if (focused) this.place.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
   open(item) {

@@ -56,7 +56,12 @@ export class MessageLog {
     const page = await ask("GET", `/console/${this.carrier}/messages?${this.query(before)}`);
     this.items = before ? [...this.items, ...page.items] : page.items;
     this.next = page.next;
+    const shown = JSON.stringify([this.items, this.next, page.total > 0]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    const focused = this.rows.contains(document.activeElement) ? document.activeElement.dataset.id : undefined;
     this.draw(page.total);
+    if (focused) this.rows.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
   draw(total) {
@@ -73,7 +78,7 @@ export class MessageLog {
         h("td", {}, h("span", { class: `arrow ${inbound ? "in" : "out"}`, title: m.direction, role: "img", "aria-label": m.direction }, inbound ? ">" : "<")),
         h("td", {}, h("span", { class: `state ${m.status}` }, m.status)),
         h("td", { class: "body" }, h("span", { dir: "auto" }, m.body || (m.media.length ? "Picture" : ""))),
-      ], () => this.open(m.id));
+      ], () => this.open(m.id), m.id);
     });
     this.rows.replaceChildren(table(["Date", "From", "To", "Direction", "Status", "Body"], rows),
       this.next ? h("button", { type: "button", class: "more", onclick: () => attempt(() => this.load(this.next)) }, "Show older") : "");
