@@ -95,7 +95,11 @@ def demo(
     return 0
 
 
-app.command("kereru.entrypoints.admin_provisioning:app", name="admin", help="Act as the operator above all providers: organisations, people, API keys, numbers.")
+app.command(
+    "kereru.entrypoints.admin_provisioning:app",
+    name="admin",
+    help="Act as the operator above all providers: organisations, people, API keys, numbers.",
+)
 
 
 def main() -> None:
