@@ -5,6 +5,7 @@ import threading
 import uuid
 
 import pytest
+
 from demo_fixture import Demo, Http, eventually
 
 _phones = itertools.count(1000)

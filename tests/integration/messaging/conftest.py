@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from desk import Desk, door
 
 from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.simulators.testing import running_simulators
-from desk import Desk, door
 from role_databases import as_role
 from world import World, make_world
 

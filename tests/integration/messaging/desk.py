@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
-from world import PHONE, Owner, World
-
 from kereru.carriers.contract import PlatformAccess
 from kereru.carriers.numbering import habits_of
 from kereru.carriers.registry import Carriers
@@ -23,6 +21,7 @@ from kereru.messaging.delivery.sender import OpenPlatform, Sender
 from kereru.messaging.model import Message
 from kereru.simulators.config import example_config
 from kereru.simulators.testing import Control, RunningSimulators
+from world import PHONE, Owner, World
 
 _keys = count(1)
 

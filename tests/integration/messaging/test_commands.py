@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 from arrivals import batch, text
-from changes import State, assert_changes_explain, changes_after, state_of
 from desk import person
-from world import PHONE, Owner, World
 
+from changes import State, assert_changes_explain, changes_after, state_of
 from kereru.kernel import ids
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.errors import KereruError
@@ -18,6 +17,7 @@ from kereru.messaging.commands import Draft
 from kereru.messaging.inbound.sink import Sink
 from kereru.messaging.model import Conversation, Message
 from kereru.provisioning.licences import queries as licences
+from world import PHONE, Owner, World
 
 
 class Screen:

@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from arrivals import batch, receipt, text
 from desk import Desk
-from world import PHONE
 
 from kereru.carriers.ingress import NotDurable
 from kereru.kernel.db import Database
@@ -14,6 +13,7 @@ from kereru.kernel.errors import KereruError
 from kereru.kernel.faults import Faults
 from kereru.messaging.delivery.part_reference import PartName, put_together
 from kereru.messaging.inbound.sink import Sink
+from world import PHONE
 
 QUEUED, SENDING, SENT, DELIVERED, UNDELIVERED, FAILED, EXPIRED, UNKNOWN = range(1, 9)
 
