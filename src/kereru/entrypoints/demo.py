@@ -173,6 +173,7 @@ def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
     inventory = home / "inventory.json"
     try:
         if not inventory.exists():
+            inventory.touch(mode=0o600)
             inventory.write_bytes(msgspec.json.format(msgspec.json.encode(example_config())))
     except OSError as error:
         raise from_os_error(error, home) from error
@@ -218,10 +219,11 @@ def _show(line: DemoLine, home: Path, out: IO[str], *, as_json: bool) -> None:
     for name, address in (("Texting", line.client), ("Phones and carriers", line.simulator), ("E-mail that was sent", line.mail)):
         places.add_row(name, address)
     people = Table(title="Sign-ins", title_justify="left", box=None, pad_edge=False)
-    for title in ("E-mail", "Password", "Role", "Numbers"):
-        people.add_column(title)
+    for title in ("E-mail", "Password", "Role"):
+        people.add_column(title, no_wrap=True)
+    people.add_column("Numbers")
     for account in line.accounts:
-        numbers = ", ".join(f"{number.number} ({number.carrier})" for number in account.numbers)
+        numbers = "\n".join(f"{number.number} ({number.carrier})" for number in account.numbers)
         people.add_row(account.email, account.password, account.role, numbers)
     console.print(places, "", people, "", f"Logs: {home / 'logs' / 'kereru.log'}", "Ctrl-C stops all of it.", sep="\n", soft_wrap=True)
     out.flush()

@@ -204,3 +204,22 @@ def test_demo_stopped_while_it_starts(short_folder: Path) -> None:
     process.communicate(timeout=10)
     assert process.returncode == 0
     until(lambda: not left_behind(home))
+
+
+def test_demo_for_people(short_folder: Path) -> None:
+    """Without --json: addresses and whole sign-ins to read, logs in a file of the home, nothing on standard error."""
+    home = short_folder / "home"
+    process = _run("demo", home, as_json="no")
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("Ctrl-C"):
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=15)[1] == ""
+    assert process.returncode == 0
+    shown = "".join(lines)
+    for part in ("http://localhost:", "ana@bluedoor.example", "secret", "+12015550110"):
+        assert part in shown
+    assert "everything has stopped" in (home / "logs" / "kereru.log").read_text()
