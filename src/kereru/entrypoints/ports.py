@@ -28,7 +28,8 @@ def bind(host: str, port: int, *, option: str = "--port") -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except socket.gaierror as error:
         raise MachineProblem("host_unknown", f"The address {host} is not known on this machine.", "Choose another with --host.") from error
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named: asyncio switches Nagle off only on sockets that say they are TCP.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)

@@ -41,7 +41,7 @@ async def run(settings: Settings) -> None:
     async with (
         Database(settings.database_url, "kereru_app", size=settings.pool_size) as app,
         Database(settings.database_url, "kereru_service", size=2) as service,
-        CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door,
+        CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s) as door,
     ):
         desk = Desk(app, Carriers(door, SystemClock()), sealer, settings.base_url, release_withheld)
 

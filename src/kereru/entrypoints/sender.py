@@ -30,7 +30,7 @@ async def run(settings: Settings) -> None:
     stopping = stop_event()
     async with (
         Database(settings.database_url, "kereru_service", size=settings.pool_size) as database,
-        CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door,
+        CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s) as door,
     ):
         holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
         opener = platform_opener(Carriers(door, clock), sealer, settings.base_url)

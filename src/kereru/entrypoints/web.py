@@ -58,7 +58,9 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
     async with contextlib.AsyncExitStack() as ending:
         app = await ending.enter_async_context(Database(settings.database_url, "kereru_app", size=settings.pool_size))
         ingest = await ending.enter_async_context(Database(settings.database_url, "kereru_ingest", size=settings.pool_size))
-        door = await ending.enter_async_context(CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle))
+        door = await ending.enter_async_context(
+            CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s)
+        )
         carriers = Carriers(door, clock)
         authenticator = Authenticator(app, settings, clock)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
