@@ -1,10 +1,12 @@
 """Builds the application from the slices' routes (design §7). Lower slices never import this; what they need from above comes in `dependencies`."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Router, get
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import LitestarDeprecationWarning
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -78,16 +80,19 @@ def create_routes(
     provided = {name: Provide(_always(value), sync_to_thread=False) for name, value in given.items()}
     provided["principal"] = Provide(its_principal, sync_to_thread=False)
     provided["cursors"] = Provide(its_cursors, sync_to_thread=False)
-    return Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=[*routes, openapi_json])],
-        guards=[Guard(authenticator)],
-        dependencies=provided,
-        request_class=StrictRequest,
-        exception_handlers={Exception: problems.handle},
-        openapi_config=_openapi(settings),
-        logging_config=None,
-        debug=False,
-    )
+    with warnings.catch_warnings():
+        # Routes say what they take in the way all of Litestar 2 understands; we pin it, and its newest release warns of version 3.
+        warnings.simplefilter("ignore", LitestarDeprecationWarning)
+        return Litestar(
+            route_handlers=[Router(PREFIX, route_handlers=[*routes, openapi_json])],
+            guards=[Guard(authenticator)],
+            dependencies=provided,
+            request_class=StrictRequest,
+            exception_handlers={Exception: problems.handle},
+            openapi_config=_openapi(settings),
+            logging_config=None,
+            debug=False,
+        )
 
 
 @get("/openapi.json", opt=policy(ANYONE), include_in_schema=False, sync_to_thread=False)
@@ -99,7 +104,7 @@ def openapi_json(request: Request[Any, Any, Any]) -> dict[str, Any]:
 def _trust(handler: BaseRouteHandler, names: Iterable[str]) -> None:
     """Tell Litestar to hand these dependencies over as they are: it would check each by isinstance at every request, which protocols refuse."""
     hints = handler.fn.__annotations__
-    hints.update({name: Any for name in names if name in hints})
+    hints.update({name: NamedDependency[Any] for name in names if name in hints})
 
 
 def _always(value: object) -> Callable[[], Any]:

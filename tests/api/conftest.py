@@ -1,0 +1,253 @@
+"""A stage for tests of the API: two providers with a whole tree, people at every level, numbers and conversations, and the application as it is run.
+
+`Stage.things` holds, for each kind of thing that routes name in their paths or bodies, one thing of every person or organisation. A new kind of thing
+is added in `_THINGS` below, once, and the authorisation matrix then tries it against every route.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import psycopg
+import pytest
+from litestar.handlers import BaseRouteHandler
+from psycopg.rows import namedtuple_row
+
+from kereru.api.app import create_app
+from kereru.entrypoints.web import ROUTES
+from kereru.kernel import ids
+from kereru.kernel.clock import SystemClock
+from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.secrets import Sealer
+from kereru.kernel.settings import Settings
+from kereru.messaging.changes import Presenter
+from kereru.messaging.commands import release_withheld
+from kereru.realtime.backbone import PostgresBackbone
+from kereru.realtime.cursor import CursorCodec
+from kereru.realtime.hub import Hub
+from kereru.tenancy import commands
+from kereru.tenancy.access import commands as access
+from kereru.tenancy.access import store
+from kereru.tenancy.access.model import new_session_token, session_credential, token_hash
+from kereru.tenancy.access.queries import Authenticator
+from kereru.tenancy.model import Level, Path
+from kereru.tenancy.policy import SCOPES
+
+PASSWORD = "correct horse"
+PHONE = "+12025550142"
+MASTER_KEY = b"k" * 32
+MISSING = ids.encode(ids.MAX_ID - 12345)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who signs in."""
+
+    name: str
+    provider_id: int
+    sign_in_id: int
+    user_id: int | None
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """Something a route can name: whose it is, and where it stands in the tree."""
+
+    kind: str
+    whose: str
+    id: str
+    path: Path
+
+
+@dataclass
+class Stage:
+    """Everything a test needs."""
+
+    url: str
+    database: Database
+    settings: Settings
+    clock: SystemClock
+    people: dict[str, Person] = field(default_factory=dict)
+    things: list[Thing] = field(default_factory=list)
+    hub: Hub | None = None
+    sealer: Sealer = field(default_factory=lambda: Sealer({1: MASTER_KEY}, 1))
+
+    def sql(self, statement: str, *params: object) -> list:
+        """Rows of a statement as the owner, who sees everything."""
+        with psycopg.connect(self.url, autocommit=True, row_factory=namedtuple_row) as connection:
+            cursor = connection.execute(statement.encode(), params)
+            return cursor.fetchall() if cursor.description else []
+
+    def application(self, authenticator: Authenticator | None = None, *, routes: Iterable[BaseRouteHandler] = ROUTES, **more: object):
+        """The application as entrypoints build it, but for the server around it."""
+        return create_app(
+            self.settings,
+            self.database,
+            self.clock,
+            tuple(routes),
+            sealer=self.sealer,
+            master_key=MASTER_KEY,
+            authenticator=authenticator,
+            dependencies={"hub": self.hub, "feed_cursors": CursorCodec(MASTER_KEY), "release_withheld": release_withheld},
+            **more,
+        )
+
+    def client(self, who: str | None = None, *, app: object = None, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+        """An HTTP client, signed in as `who`."""
+        own = self.people[who].headers if who else {}
+        transport = httpx.ASGITransport(app or self.application(), client=("192.0.2.44", 5000), raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers={**own, **(headers or {})})
+
+    def of(self, kind: str, whose: str) -> str:
+        """The id of somebody's thing."""
+        return next(thing.id for thing in self.things if thing.kind == kind and thing.whose == whose)
+
+
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    """The stage with everybody on it."""
+    async with Database(database_url, "kereru_app", size=6) as database:
+        made = Stage(database_url, database, Settings(), SystemClock())
+        async with _hub(made):
+            await _southern(made)
+            await _northern(made)
+            yield made
+
+
+@asynccontextmanager
+async def _hub(stage: Stage) -> AsyncIterator[None]:
+    backbone = PostgresBackbone(stage.url, "kereru_app", stage.database)
+    stage.hub = Hub(stage.database, backbone, Presenter(), CursorCodec(MASTER_KEY), stage.clock)
+    await backbone.start()
+    await stage.hub.open()
+    try:
+        yield
+    finally:
+        await stage.hub.close()
+        await backbone.stop()
+
+
+async def _southern(stage: Stage) -> None:
+    """Provider with resellers Harbour (groups Blue Door, Café Mira) and Valley (group Orchard)."""
+    async with stage.database.transaction(INSTALLATION) as tx:
+        provider = (await commands.create_provider(tx, "Southern Phone Co.")).provider_id
+        harbour, valley = await commands.create_reseller(tx, provider, "Harbour"), await commands.create_reseller(tx, provider, "Valley")
+        blue = await commands.create_group(tx, provider, harbour, "Blue Door Ltd")
+        mira = await commands.create_group(tx, provider, harbour, "Café Mira")
+        orchard = await commands.create_group(tx, provider, valley, "Orchard")
+        for kind, whose, id_, path in (
+            ("provider", "southern", provider, Path(provider)),
+            ("reseller", "harbour", harbour, Path(provider, harbour)),
+            ("reseller", "valley", valley, Path(provider, valley)),
+            ("group", "blue", blue, Path(provider, harbour, blue)),
+            ("group", "mira", mira, Path(provider, harbour, mira)),
+            ("group", "orchard", orchard, Path(provider, valley, orchard)),
+        ):
+            stage.things.append(Thing(kind, whose, ids.encode(id_), path))
+        for name, path in (
+            ("ana", Path(provider, harbour, blue)),
+            ("ben", Path(provider, harbour, blue)),
+            ("chloe", Path(provider, harbour, mira)),
+            ("dev", Path(provider, valley, orchard)),
+        ):
+            await _user(stage, tx, name, path)
+        for name, level, organisation in (
+            ("southern", Level.PROVIDER, provider),
+            ("harbour", Level.RESELLER, harbour),
+            ("valley", Level.RESELLER, valley),
+            ("blue", Level.GROUP, blue),
+            ("mira", Level.GROUP, mira),
+        ):
+            await _account(stage, tx, provider, name, level, organisation)
+        for name, of, scopes in (
+            ("ana_key", "ana", SCOPES),
+            ("ana_reading_key", "ana", ("client.read",)),
+            ("ana_portal_key", "ana", ("portal.read", "portal.write")),
+            ("southern_key", "southern", SCOPES),
+            ("southern_client_key", "southern", ("client.read", "client.write")),
+        ):
+            await _key(stage, tx, name, of, scopes)
+
+
+async def _northern(stage: Stage) -> None:
+    """Another provider: one group, one user, a portal account."""
+    async with stage.database.transaction(INSTALLATION) as tx:
+        made = await commands.create_provider(tx, "Northern Phone Co.")
+        provider, direct = made.provider_id, made.direct_reseller_id
+        group = await commands.create_group(tx, provider, direct, "Blue Door Ltd")
+        for kind, id_, path in (
+            ("provider", provider, Path(provider)),
+            ("reseller", direct, Path(provider, direct)),
+            ("group", group, Path(provider, direct, group)),
+        ):
+            stage.things.append(Thing(kind, "northern", ids.encode(id_), path))
+        await _user(stage, tx, "fay", Path(provider, direct, group))
+        await _account(stage, tx, provider, "northern", Level.PROVIDER, provider)
+        await _key(stage, tx, "fay_key", "fay", SCOPES)
+
+
+async def _session(tx, provider_id: int, sign_in_id: int) -> dict[str, str]:
+    token = new_session_token(provider_id).reveal()
+    assert session_credential(token) is not None
+    whom = {"provider_id": provider_id, "sign_in_id": sign_in_id, "idle_s": 3600, "max_s": 3600}
+    await tx.run(store.ADD_SESSION, {**whom, "hash": token_hash(token), "address": "192.0.2.44", "agent": "test"})
+    return {"cookie": f"kereru_session={token}"}
+
+
+_SIGN_IN = "INSERT INTO sign_in (provider_id, id, email, password_hash) VALUES (%(p)s, %(i)s, %(e)s, '-')"
+"""Without a password: the stage opens sessions itself, and a hash for each of ten people would take a second."""
+
+
+async def _user(stage: Stage, tx, name: str, group: Path) -> None:
+    provider_id = group.provider_id
+    await _sign_in(tx, provider_id, name)
+    user = await commands.create_user(tx, provider_id, group.group_id or 0, name.title(), f"{name}@people.example", "")
+    stage.people[name] = Person(name, provider_id, user.sign_in_id, user.id, await _session(tx, provider_id, user.sign_in_id))
+    path = Path(provider_id, group.reseller_id, group.group_id, user.id)
+    stage.things.append(Thing("user", name, ids.encode(user.id), path))
+    made: dict[str, int] = {"user": user.id}
+    for kind, statement in _THINGS.items():
+        values = {**made, "p": provider_id, "e164": f"+1201555{100 + len(stage.people):04}", "phone": PHONE, "client": secrets.token_hex(8)}
+        made[kind] = await tx.value(statement, values)
+        stage.things.append(Thing(kind, name, ids.encode(made[kind]), path))
+
+
+_THINGS = {
+    "platform": """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)
+        VALUES (%(p)s, new_id(), 'restcomm', 'Restcomm', '') RETURNING id""",
+    "number": "INSERT INTO number (provider_id, id, platform_id, e164) VALUES (%(p)s, new_id(), %(platform)s, %(e164)s) RETURNING id",
+    "assignment": """INSERT INTO assignment (provider_id, id, number_id, user_id, state)
+        VALUES (%(p)s, new_id(), %(number)s, %(user)s, 4) RETURNING id""",
+    "licence": """WITH l AS (INSERT INTO licence (provider_id, user_id, product) VALUES (%(p)s, %(user)s, 1))
+        INSERT INTO opt_in (provider_id, assignment_id, state) VALUES (%(p)s, %(assignment)s, 2) RETURNING assignment_id""",
+    "conversation": """INSERT INTO conversation (provider_id, id, assignment_id, remote, unread)
+        VALUES (%(p)s, new_id(), %(assignment)s, %(phone)s, 1) RETURNING id""",
+    "message": """WITH m AS (INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, client_id, attempt, platform_id)
+          VALUES (%(p)s, new_id(), %(conversation)s, true, 6, 'Canary', %(client)s, 1, %(platform)s) RETURNING id),
+        a AS (INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT %(p)s, id, 1, 6 FROM m)
+        UPDATE conversation SET last_message_id = (SELECT id FROM m) WHERE provider_id = %(p)s AND id = %(conversation)s RETURNING last_message_id""",
+}
+"""How one thing of each kind is made for every user; earlier ones may be named. The organisations and users themselves are made above."""
+
+
+async def _sign_in(tx, provider_id: int, name: str) -> int:
+    sign_in_id = await tx.value("SELECT new_id()")
+    email = f"{name}@people.example"
+    await tx.value(store.TAKE_EMAIL, {"email": email, "provider_id": provider_id, "sign_in_id": sign_in_id})
+    await tx.run(_SIGN_IN, {"p": provider_id, "i": sign_in_id, "e": email})
+    return sign_in_id
+
+
+async def _account(stage: Stage, tx, provider_id: int, name: str, level: Level, organisation_id: int) -> None:
+    await _sign_in(tx, provider_id, name)
+    made = await commands.create_portal_account(tx, provider_id, level, organisation_id, name.title(), f"{name}@people.example", "")
+    stage.people[name] = Person(name, provider_id, made.sign_in_id, None, await _session(tx, provider_id, made.sign_in_id))
+
+
+async def _key(stage: Stage, tx, name: str, of: str, scopes: tuple[str, ...]) -> None:
+    person = stage.people[of]
+    key = await access.create_api_key(tx, person.provider_id, person.sign_in_id, name, scopes)
+    stage.people[name] = Person(name, person.provider_id, person.sign_in_id, person.user_id, {"authorization": f"Bearer {key.token.reveal()}"})
