@@ -1,2 +1,11 @@
+/** Starts the client. */
+import { mount } from 'svelte'
+
+import { preferences } from '../shared/preferences.svelte'
 import '../shared/ui/tokens.css'
-document.getElementById('app')?.append('Kererū')
+import '../shared/ui/base.css'
+import App from './App.svelte'
+
+preferences.apply()
+const target = document.getElementById('app')
+if (target) mount(App, { target })

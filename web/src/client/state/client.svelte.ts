@@ -1,0 +1,348 @@
+/** The signed-in client: what it holds, what it asks of the server, and what the live line tells it. One object for the whole window. */
+import * as v from 'valibot'
+
+import { api, newId, Problem } from '../../shared/api/http'
+import type { Answer, Change, Conversation, Licence, LicenceNumber, Message, Session } from '../../shared/api/types'
+import { currentLanguage, t, useLanguage } from '../../shared/i18n'
+import { timeWriter } from '../../shared/i18n/time'
+import { preferences } from '../../shared/preferences.svelte'
+import { join, type Line } from '../../shared/realtime/follow'
+import type { Notice } from '../../shared/realtime/hub'
+import * as reduce from '../../shared/realtime/reducer'
+import { router } from '../../shared/router.svelte'
+import { recall, remember } from '../../shared/store'
+import { notice, once, play, showUnread } from './alerts'
+import { Outbox, PendingSchema, type Pending } from './outbox'
+
+const OFFLINE_SHOWN_MS = 2000
+const TICK_MS = 20_000
+const Drafts = v.record(v.string(), v.string())
+
+export class Client {
+  state = $state.raw(reduce.EMPTY)
+  licence = $state.raw<Licence | null>(null)
+  pending = $state.raw<Pending[]>([])
+  drafts = $state.raw<Record<string, string>>({})
+  offline = $state(false)
+  /** The start failed; it is tried again by itself. */
+  stuck = $state(false)
+  now = $state(Date.now())
+  /** A short word after something could not be done; shown until the next one or dismissed. */
+  word = $state('')
+  /** For screen readers: what just arrived. */
+  spoken = $state('')
+  resending = $state.raw<ReadonlySet<string>>(new Set())
+  /** The open conversation stays in the New group while it is open, so that the list does not jump under the pointer. */
+  heldNew = $state<string | null>(null)
+
+  readonly conversations = $derived(reduce.listed(this.state))
+  readonly unread = $derived(reduce.unreadTotal(this.state))
+  readonly questions = $derived(this.state.numbers.filter((number) => number.ask && !this.answered.has(number.id)))
+  readonly usable = $derived(this.state.numbers.filter((number) => number.can.includes('send')))
+  readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
+
+  private readonly line: Line
+  private readonly outbox: Outbox
+  private answered = $state.raw<ReadonlySet<string>>(new Set())
+  private early: Change[] | null = []
+  private offlineTimer: ReturnType<typeof setTimeout> | undefined
+  private readonly ticker: ReturnType<typeof setInterval>
+  private ended = false
+
+  constructor(
+    readonly session: Session & { user: NonNullable<Session['user']> },
+    private readonly signedOut: () => void,
+  ) {
+    const user = session.user
+    this.drafts = recall(`kereru.drafts.${user.id}`, Drafts, {})
+    const saved = recall(`kereru.outbox.${user.id}`, v.array(PendingSchema), [])
+    this.pending = saved
+    this.outbox = new Outbox(
+      {
+        send: api.send,
+        later: (ms, run) => void setTimeout(run, ms),
+        now: Date.now,
+        random: Math.random,
+        save: (entries) => remember(`kereru.outbox.${user.id}`, entries),
+        changed: (entries) => (this.pending = entries),
+        sent: (message, entry) => this.sent(message, entry),
+        signedOut: () => this.end(),
+      },
+      saved,
+    )
+    this.line = join((news) => this.hear(news))
+    this.ticker = setInterval(() => (this.now = Date.now()), TICK_MS)
+    void this.start()
+  }
+
+  /** R1: the licence first; the line is joined already, so nothing falls between the answers and the first change. */
+  private async start(pause = 1000): Promise<void> {
+    try {
+      const [licence, page] = await Promise.all([api.licence(), api.conversations()])
+      if (this.ended) return
+      useLanguage(licence.settings.language)
+      document.documentElement.lang = currentLanguage()
+      this.stuck = false
+      this.licence = licence
+      this.state = reduce.applyConversations(reduce.applyLicence(this.state, licence), page)
+      this.state = reduce.applyChanges(this.state, this.early ?? [])
+      this.early = null
+      this.line.follow(this.session.user.id, licence.cursor)
+      this.outbox.resume()
+    } catch (error) {
+      if (this.gone(error) || this.ended) return
+      this.stuck = true
+      setTimeout(() => void this.start(Math.min(pause * 2, 15_000)), pause / 2 + (Math.random() * pause) / 2)
+    }
+  }
+
+  end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.line.end()
+    this.outbox.end()
+    clearInterval(this.ticker)
+    clearTimeout(this.offlineTimer)
+    showUnread(0)
+    this.signedOut()
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await api.signOut()
+    } catch (error) {
+      if (!(error instanceof Problem && error.status === 401)) return this.say(error)
+    }
+    router.go('/', true)
+    this.end()
+  }
+
+  /** True when the session is over; the sign-in form follows. */
+  private gone(error: unknown): boolean {
+    if (!(error instanceof Problem && error.status === 401)) return false
+    this.end()
+    return true
+  }
+
+  say(error: unknown): void {
+    if (this.gone(error)) return
+    this.word = (error instanceof Problem && error.text) || t('problem.offline')
+  }
+
+  // The live line
+
+  private hear(news: Notice): void {
+    if (this.ended) return
+    if (news.type === 'signed-out') this.end()
+    else if (news.type === 'online') this.setOnline(news.online)
+    else if (news.type === 'resync') void this.resync()
+    else if (this.early) this.early.push(...news.items)
+    else this.apply(news.items)
+  }
+
+  private setOnline(online: boolean): void {
+    clearTimeout(this.offlineTimer)
+    if (online) {
+      this.offline = false
+      this.outbox.hurry()
+    } else this.offlineTimer = setTimeout(() => (this.offline = true), OFFLINE_SHOWN_MS)
+  }
+
+  private apply(changes: Change[]): void {
+    const known = this.state.messages
+    const arrived = changes.filter((c) => c.kind === 'message.received' && c.message && !known[c.message.id])
+    const failed = changes.some(
+      (c) => c.message?.direction === 'out' && ['failed', 'undelivered'].includes(c.message.status) && isNews(known, c.message),
+    )
+    this.state = reduce.applyChanges(this.state, changes)
+    this.outbox.settle(changes.flatMap((c) => c.message?.client_id ?? []))
+    if (arrived.length) this.announce(arrived.flatMap((c) => c.message ?? []))
+    if (failed && preferences.current.sound) void once('failed', () => play('failed'))
+  }
+
+  private announce(messages: Message[]): void {
+    const last = messages[messages.length - 1]
+    const conversation = last && this.state.conversations[last.conversation_id]
+    if (!last || !conversation) return
+    const who = nameOf(conversation)
+    this.spoken = t('announce.arrived', { who, text: last.text })
+    const looking = document.visibilityState === 'visible' && document.hasFocus()
+    if (looking && this.openId === conversation.id) return
+    void once(last.id, () => {
+      if (preferences.current.sound) play('arrived')
+      if (preferences.current.notices && !looking) {
+        notice(who, last.text, conversation.id, () => router.go(`/c/${conversation.id}`))
+      }
+    })
+  }
+
+  private async resync(): Promise<void> {
+    try {
+      const [licence, page] = await Promise.all([api.licence(), api.conversations()])
+      const open = this.openId
+      const messages = open ? await api.messages(open) : null
+      this.licence = licence
+      let state = reduce.applyConversations(reduce.applyLicence(reduce.applyResync(this.state), licence), page)
+      if (open && messages) state = reduce.applyMessages(state, open, messages, true)
+      this.state = state
+    } catch (error) {
+      if (!this.gone(error) && !this.ended) setTimeout(() => void this.resync(), 1000 + Math.random() * 2000)
+    }
+  }
+
+  // Reading
+
+  /** The conversation on screen, by its address. */
+  get openId(): string | null {
+    return /^\/c\/(\d+)$/.exec(router.path)?.[1] ?? null
+  }
+
+  private loadingMore = false
+
+  async moreConversations(): Promise<void> {
+    if (this.loadingMore || !this.state.next) return
+    this.loadingMore = true
+    try {
+      this.state = reduce.applyConversations(this.state, await api.conversations(this.state.next))
+    } catch (error) {
+      this.say(error)
+    } finally {
+      this.loadingMore = false
+    }
+  }
+
+  /** Fetch what the thread lacks at its newer end. Raises Problem when the conversation is not there. */
+  async load(id: string): Promise<void> {
+    const [conversation, page] = await Promise.all([
+      this.state.conversations[id] ?? api.conversation(id),
+      api.messages(id),
+    ])
+    this.state = reduce.applyMessages(reduce.applyConversation(this.state, conversation), id, page, true)
+  }
+
+  async olderMessages(id: string): Promise<(() => void) | null> {
+    const next = this.state.threads[id]?.next
+    if (!next) return null
+    const page = await api.messages(id, next)
+    return () => (this.state = reduce.applyMessages(this.state, id, page, false))
+  }
+
+  /** Q21: opened and seen clears it, on all devices. */
+  async markRead(id: string): Promise<void> {
+    const ids = this.state.threads[id]?.ids ?? []
+    try {
+      this.state = reduce.applyConversation(this.state, await api.markRead(id, ids[ids.length - 1] ?? null))
+    } catch (error) {
+      if (!(error instanceof Problem && error.passing)) this.say(error)
+    }
+  }
+
+  async markUnread(id: string): Promise<void> {
+    if (this.openId === id) router.go('/')
+    try {
+      this.state = reduce.applyConversation(this.state, await api.markUnread(id))
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  // Writing
+
+  /** R40: the conversation comes into being with its first text. `to` is E.164 or what was typed. */
+  send(number: LicenceNumber | { id: string }, to: string, toDisplay: string, text: string, conversationId: string | null): string {
+    const clientId = newId()
+    this.outbox.add({ clientId, numberId: number.id, to, toDisplay, text, at: Date.now(), conversationId })
+    return clientId
+  }
+
+  private sent(message: Message, entry: Pending): void {
+    this.state = reduce.applyMessage(this.state, message)
+    if (preferences.current.sound) play('sent')
+    if (!this.state.conversations[message.conversation_id]) void this.learn(message.conversation_id)
+    if (entry.conversationId === null && router.path === '/new') router.go(`/c/${message.conversation_id}`, true)
+  }
+
+  private async learn(id: string): Promise<void> {
+    try {
+      this.state = reduce.applyConversation(this.state, await api.conversation(id))
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  retry(clientId: string): void {
+    this.outbox.retry(clientId)
+  }
+
+  discard(clientId: string): void {
+    this.outbox.settle([clientId])
+  }
+
+  /** R79: one click, one attempt more. The button is off while a request is out; the attempt number guards the rest. */
+  async resend(message: Message, despiteUnknown = false): Promise<void> {
+    if (this.resending.has(message.id)) return
+    this.resending = new Set([...this.resending, message.id])
+    try {
+      this.state = reduce.applyMessage(this.state, await api.resend(message.id, message.attempt, despiteUnknown))
+    } catch (error) {
+      // Somebody was quicker, or this was the second click: the live line shows how it stands.
+      if (!(error instanceof Problem && error.code === 'attempt_moved_on')) this.say(error)
+    } finally {
+      this.resending = new Set([...this.resending].filter((id) => id !== message.id))
+    }
+  }
+
+  draft(key: string): string {
+    return this.drafts[key] ?? ''
+  }
+
+  setDraft(key: string, text: string): void {
+    if (this.draft(key) === text) return
+    const rest = Object.fromEntries(Object.entries(this.drafts).filter(([other]) => other !== key))
+    this.drafts = text ? { ...rest, [key]: text } : rest
+    remember(`kereru.drafts.${this.session.user.id}`, this.drafts)
+  }
+
+  // Opt-in
+
+  async answer(number: LicenceNumber, answer: Answer): Promise<void> {
+    const news = await api.optIn(number.id, answer)
+    this.answered = new Set([...this.answered, number.id])
+    this.state = reduce.applyNumber(this.state, news)
+    if (answer === 'yes') await this.refreshConversations()
+  }
+
+  /** R17: a number that was reset meanwhile may be asked about again. */
+  reopen(number: LicenceNumber): void {
+    this.answered = new Set([...this.answered].filter((id) => id !== number.id))
+    this.state = reduce.applyNumber(this.state, { ...number, ask: true })
+  }
+
+  /** Q26: yes releases what arrived before; the live line tells too, this only makes sure. */
+  private async refreshConversations(): Promise<void> {
+    try {
+      this.state = reduce.applyConversations(this.state, await api.conversations())
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  hue(numberId: string): number {
+    return (Math.max(0, this.state.numbers.findIndex((number) => number.id === numberId)) % 8) + 1
+  }
+}
+
+function isNews(known: Readonly<Record<string, Message>>, message: Message): boolean {
+  const held = known[message.id]
+  return !held || held.version < message.version
+}
+
+/** R65: the name if one was found, else the number; R67: with where it came from. */
+export function nameOf(conversation: Pick<Conversation, 'name' | 'remote_display'>): string {
+  return conversation.name || conversation.remote_display
+}
+
+/** R61, R84: the friendly name, or the number alone. */
+export function ownName(number: { friendly_name: string; display: string }): string {
+  return number.friendly_name || number.display
+}

@@ -1,0 +1,157 @@
+/** The shapes of /api/v1 that the web application uses. Ids are decimal strings, times ISO 8601 in UTC. */
+
+export type Direction = 'in' | 'out'
+export type Encoding = 'gsm7' | 'ucs2'
+export type Status =
+  | 'queued'
+  | 'sending'
+  | 'sent'
+  | 'delivered'
+  | 'undelivered'
+  | 'failed'
+  | 'expired'
+  | 'unknown'
+  | 'received'
+export type OptIn = 'not_needed' | 'pending' | 'opted_in' | 'opted_out' | 'postponed'
+export type Answer = 'yes' | 'no' | 'cancel'
+
+export interface Reason {
+  code: string
+  text: string
+}
+
+export interface Role {
+  level: 'provider' | 'reseller' | 'group'
+  organisation_id: string
+  organisation: string
+}
+
+export interface Person {
+  id: string
+  name: string
+  email: string
+}
+
+export interface Session {
+  user: (Person & { language: string; timezone: string; region: string }) | null
+  roles: Role[]
+  can: string[]
+}
+
+export interface LicenceNumber {
+  id: string
+  number: string
+  display: string
+  friendly_name: string
+  messaging_type: 'sms' | 'mms_sms'
+  opt_in: OptIn
+  ask: boolean
+  can: string[]
+}
+
+export interface ClientSettings {
+  region: string
+  country_code: string
+  exclude_leading_zero: boolean
+  language: string
+  timezone: string
+}
+
+export interface Licence {
+  user: Person
+  product: 'desktop' | 'agent' | 'supervisor' | 'reception' | null
+  numbers: LicenceNumber[]
+  settings: ClientSettings
+  cursor: string
+  can: string[]
+}
+
+export interface OwnNumber {
+  id: string
+  number: string
+  display: string
+  friendly_name: string
+}
+
+export interface Message {
+  id: string
+  client_id: string | null
+  conversation_id: string
+  direction: Direction
+  text: string
+  status: Status
+  reason: Reason | null
+  at: string
+  encoding: Encoding
+  segments: number
+  attempt: number
+  arrived_before: boolean
+  cut_to: string | null
+  attachments: string[]
+  version: number
+  can: string[]
+}
+
+export interface Conversation {
+  id: string
+  number: OwnNumber
+  number_id: string
+  remote: string
+  remote_display: string
+  name: string | null
+  name_source: string | null
+  unread: number
+  last_message: Message | null
+  last_at: string
+  version: number
+  can: string[]
+}
+
+export interface Page<T> {
+  items: T[]
+  next: string | null
+}
+
+export interface Change {
+  feed: string
+  position: number
+  kind: 'message.received' | 'message.queued' | 'message.changed' | 'conversation.read' | 'number.changed' | (string & {})
+  version: number
+  message: Message | null
+  conversation: Conversation | null
+  licence_number: LicenceNumber | null
+}
+
+export interface Changes {
+  items: Change[]
+  cursor: string
+  resync: boolean
+}
+
+export interface Culprit {
+  character: string
+  position: number
+  plain: string | null
+}
+
+export interface Outgoing {
+  number_id: string
+  to: string
+  text: string
+  attachments: string[]
+}
+
+export interface Preflight {
+  to: string | null
+  to_display: string | null
+  encoding: Encoding
+  segments: number
+  units: number
+  per_segment: number
+  left: number
+  culprits: Culprit[]
+  kind: 'sms' | 'mms' | 'sms_link'
+  verdict: 'ok' | 'warn' | 'stop'
+  reasons: Reason[]
+  conversation_id: string | null
+}

@@ -1,0 +1,38 @@
+/** Each person's own switches in this browser: theme, density, sound, notices. Applied to the page as soon as they change. */
+import * as v from 'valibot'
+
+import { recall, remember } from './store'
+
+const KEY = 'kereru.preferences'
+const Schema = v.object({
+  theme: v.optional(v.picklist(['system', 'light', 'dark']), 'system'),
+  density: v.optional(v.picklist(['comfortable', 'compact']), 'comfortable'),
+  sound: v.optional(v.boolean(), true),
+  notices: v.optional(v.boolean(), false),
+  details: v.optional(v.boolean(), true),
+  list: v.optional(v.number(), 0),
+})
+export type Preferences = v.InferOutput<typeof Schema>
+
+const DEFAULTS = v.parse(Schema, {})
+
+class Held {
+  current = $state.raw<Preferences>(recall(KEY, Schema, DEFAULTS))
+
+  set(change: Partial<Preferences>): void {
+    this.current = { ...this.current, ...change }
+    remember(KEY, this.current)
+    this.apply()
+  }
+
+  apply(): void {
+    const { theme, density } = this.current
+    const root = document.documentElement
+    if (theme === 'system') delete root.dataset.theme
+    else root.dataset.theme = theme
+    if (density === 'compact') root.dataset.density = 'compact'
+    else delete root.dataset.density
+  }
+}
+
+export const preferences = new Held()

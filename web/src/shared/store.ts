@@ -1,0 +1,20 @@
+/** What this browser remembers. Promises: damaged or foreign content reads as the default; a full or forbidden store never breaks the page. */
+import * as v from 'valibot'
+
+export function recall<T>(key: string, schema: v.GenericSchema<unknown, T>, otherwise: T): T {
+  try {
+    const text = localStorage.getItem(key)
+    const read = v.safeParse(schema, text === null ? undefined : JSON.parse(text))
+    return read.success ? read.output : otherwise
+  } catch {
+    return otherwise
+  }
+}
+
+export function remember(key: string, value: unknown): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(value))
+  } catch {
+    // Private windows may forbid it; then it lasts as long as the page.
+  }
+}
