@@ -77,7 +77,7 @@ def fold(state: State, changes: Iterable[Mapping[str, Any]]) -> State:
         if change.get("message"):
             _message(folded, change["message"])
         if change.get("licence_number"):
-            folded.numbers[change["licence_number"]["id"]] = change["licence_number"]
+            _number(folded, change["licence_number"])
     return folded
 
 
@@ -87,6 +87,13 @@ def assert_changes_explain(before: State, changes: Sequence[Mapping[str, Any]], 
     _assert_same("after the changes", once, after)
     _assert_same("after the same changes came twice", fold(once, changes), after)
     _assert_same("after changes that the fetched state held already", fold(after, changes), after)
+
+
+def _number(state: State, news: Entity) -> None:
+    if news.get("assigned", True):
+        state.numbers[news["id"]] = news
+    else:
+        state.numbers.pop(news["id"], None)
 
 
 def _conversation(state: State, news: Entity) -> None:

@@ -19,6 +19,7 @@ from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.jobs.worker import JobStore, work_until_idle
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
+from kereru.messaging import api as messaging_api
 from kereru.messaging.commands import release_withheld
 from kereru.provisioning import api
 from kereru.provisioning.desk import Desk
@@ -168,5 +169,6 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
             for level, organisation, name, email, gets_alerts in accounts:
                 await tenancy.create_portal_account(tx, made.provider_id, level, organisation, name, email, PASSWORD, send_alerts=gets_alerts)
         dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld}
-        app = create_app(settings, database, clock, (*tenancy_api.ROUTES, *api.ROUTES), sealer=sealer, master_key=KEY, dependencies=dependencies)
+        routes = (*tenancy_api.ROUTES, *api.ROUTES, *messaging_api.ROUTES)
+        app = create_app(settings, database, clock, routes, sealer=sealer, master_key=KEY, dependencies=dependencies)
         yield Tenant(url, database, desk, simulators, settings, made.provider_id, group, people[0], people[1], app)

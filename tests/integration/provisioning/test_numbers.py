@@ -72,9 +72,7 @@ async def test_r121_r142_each_inteliquent_detail_is_tried(tenant: Tenant, field:
     """R121, R122: a wrong key of either service is refused; a missing one is named (R120)."""
     good, endpoints = tenant.credentials("inteliquent"), tenant.endpoints("inteliquent")
     with pytest.raises(CredentialsRefused):
-        await create_platform(
-            tenant.desk, tenant.provider_id, NewPlatform("inteliquent", good | {field: "x"}, endpoints=tenant.endpoints("inteliquent"))
-        )
+        await create_platform(tenant.desk, tenant.provider_id, NewPlatform("inteliquent", good | {field: "x"}, endpoints=endpoints))
     with pytest.raises(BadCredentials) as missing:
         await create_platform(tenant.desk, tenant.provider_id, NewPlatform("inteliquent", good | {field: " "}))
     assert [problem.field for problem in missing.value.fields] == [field]
