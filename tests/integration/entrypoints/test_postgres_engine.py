@@ -165,9 +165,11 @@ def test_nothing_outlives_the_kill_of_its_owner(short_folder: Path) -> None:
     """kill -9 of the supervising process: the guardian ends the engine by itself."""
     process, url, _ = _owner_process(short_folder / "home")
     name = str(ask(url, "SHOW cluster_name"))
+    folder = Path(str(ask(url, "SHOW unix_socket_directories")))
     process.kill()
     process.wait()
     until(lambda: nothing_runs(name))
+    until(lambda: not folder.exists())
 
 
 def test_owner_and_guardian_killed_together(engine: EmbeddedPostgres) -> None:

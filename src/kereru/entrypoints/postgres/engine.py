@@ -23,6 +23,7 @@ from kereru.entrypoints.problems import MachineProblem, Stopped, from_os_error
 from kereru.kernel.logging import get_logger
 
 _LOG_BYTES = 10 * 2**20
+_TIDY_S = 60.0
 _STILL_SHARED = "pre-existing shared memory block"
 _log = get_logger("engine")
 
@@ -74,6 +75,7 @@ class EmbeddedPostgres:
         self._account: Account | None = None
         self._log_start = 0
         self._told = 0.0
+        self._tidied = time.monotonic()
         self._owner = True
         _close_in_children(self)
 
@@ -146,7 +148,7 @@ class EmbeddedPostgres:
         switch = (account.uid, account.gid) if account.switched else (-1, -1)
         engine = [str(binaries.folder / "postgres"), "-D", str(name), "-c", f"cluster_name={self._name}"]
         watcher = [sys.executable, "-I", "-S", guardian.__file__]
-        return [*watcher, "{lifeline}", str(self._options.stop_s), str(switch[0]), str(switch[1]), str(self.data), *engine]
+        return [*watcher, "{lifeline}", str(self._options.stop_s), str(switch[0]), str(switch[1]), str(self.data), str(self._socket_folder), *engine]
 
     def step(self) -> State:
         """Go on with whatever is due and say where it stands. Raises MachineProblem when it ended while starting; the next call tries again."""
@@ -163,6 +165,9 @@ class EmbeddedPostgres:
         if code is None:
             if self.state is State.STARTING:
                 self._look_whether_ready()
+            elif time.monotonic() - self._tidied >= _TIDY_S:
+                self._tidied = time.monotonic()
+                self._turn_log(in_use=True)
             return
         self._drop_lifeline()
         before, self.state, self.pid = self.state, State.CLEARING, None
@@ -248,10 +253,6 @@ class EmbeddedPostgres:
             except OSError:
                 _log.info("the runtime folder was left in place", folder=str(self._socket_folder))
         self._lock.release()
-
-    def tidy(self) -> None:
-        """Keep the engine's log within twice 10 MiB; call now and then."""
-        self._turn_log(in_use=True)
 
     def _turn_log(self, *, in_use: bool = False) -> None:
         try:

@@ -1,8 +1,9 @@
 """The tiny parent of PostgreSQL: it ends the engine when the pipe from our supervisor closes, however that process ended.
 
-It runs as a program of its own (`python -I -S guardian.py LIFELINE STOP_S UID GID FOLDER COMMAND...`), imports next to nothing and works
+It runs as a program of its own (`python -I -S guardian.py LIFELINE STOP_S UID GID FOLDER SOCKETS COMMAND...`), imports next to nothing and works
 wherever pipes do. A parent-death signal would not: macOS has none, and Linux sends it when the *thread* that started the child ends.
-UID -1 keeps the user. The engine's process id is printed as the first line; the exit status is the engine's (128 + n for signal n).
+UID -1 keeps the user; SOCKETS is the runtime folder to remove at the end. The engine's process id is printed
+as the first line; the exit status is the engine's (128 + n for signal n).
 """
 
 import os
@@ -56,6 +57,14 @@ def stop(pid: int, stop_s: float) -> int:
     return 1
 
 
+def remove(sockets: str) -> None:
+    """Remove the runtime folder; the engine has taken its socket out of it, unless it was ended by force."""
+    try:
+        os.rmdir(sockets)  # noqa: PTH106 - pathlib would double the memory of this program
+    except OSError:
+        os.write(2, f"LOG:  {sockets} was left in place\n".encode())
+
+
 def only_wake(_number: int, _frame: object) -> None:
     """A handler is needed for the wake-up to be written; there is nothing to do in it."""
 
@@ -64,14 +73,15 @@ def main(arguments: list[str]) -> int:
     """Start the engine and watch both it and the pipe."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    lifeline, stop_s, uid, gid, folder = int(arguments[0]), float(arguments[1]), int(arguments[2]), int(arguments[3]), arguments[4]
+    lifeline, stop_s, uid, gid = int(arguments[0]), float(arguments[1]), int(arguments[2]), int(arguments[3])
+    folder, sockets = arguments[4:6]
     os.set_inheritable(lifeline, False)
     wake, woken = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)
     signal.signal(signal.SIGCHLD, only_wake)
-    pid = start(uid, gid, folder, arguments[5:])
+    pid = start(uid, gid, folder, arguments[6:])
     os.write(1, f"{pid}\n".encode())
     os.dup2(2, 1)
     while True:
@@ -80,7 +90,9 @@ def main(arguments: list[str]) -> int:
             return code
         ready, _, _ = select.select([lifeline, wake], [], [])
         if lifeline in ready and not os.read(lifeline, 1):
-            return stop(pid, stop_s)
+            code = stop(pid, stop_s)
+            remove(sockets)
+            return code
         if wake in ready:
             os.read(wake, 64)
 
