@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -38,6 +38,16 @@ def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]
     return cast("MutableMapping[str, Any]", redact(dict(event)))
 
 
+class _StandardError:
+    """Standard error as it is at each write: it may be redirected while we run (the demo's log file, tests)."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure(level: str = "info", *, process: str = "", stream: Any = None) -> None:
     """Set logging up for this process. `process` names it in every line."""
     structlog.configure(
@@ -50,7 +60,7 @@ def configure(level: str = "info", *, process: str = "", stream: Any = None) -> 
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or cast("TextIO", _StandardError())),
         cache_logger_on_first_use=False,
     )
     if process:
