@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 import httpx
 import psycopg
-import pytest
+import pytest_asyncio
 from litestar.handlers import BaseRouteHandler
 from psycopg.rows import namedtuple_row
 
 from kereru.api.app import create_app
+from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.web import ROUTES
 from kereru.kernel import ids
 from kereru.kernel.clock import SystemClock
@@ -106,11 +107,30 @@ class Stage:
         return next(thing.id for thing in self.things if thing.kind == kind and thing.whose == whose)
 
 
-@pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
-    """The stage with everybody on it."""
-    async with Database(database_url, "kereru_app", size=6) as database:
-        made = Stage(database_url, database, Settings(), SystemClock())
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def stage(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[Stage]:
+    """The stage with everybody on it, one for all tests of a module: they find what others left, and must not mind."""
+    name = f"stage_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
+        try:
+            async with _set(postgres_engine.url_of(name)) as made:
+                yield made
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_stage(database_url: str) -> AsyncIterator[Stage]:
+    """A stage for one test alone, which may break it."""
+    async with _set(database_url) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _set(url: str) -> AsyncIterator[Stage]:
+    async with Database(url, "kereru_app", size=6) as database:
+        made = Stage(url, database, Settings(), SystemClock())
         async with _hub(made):
             await _southern(made)
             await _northern(made)

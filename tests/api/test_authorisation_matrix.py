@@ -27,6 +27,8 @@ from kereru.kernel.errors import KereruError, NotFound
 from kereru.tenancy.access.queries import Authenticator
 from kereru.tenancy.policy import END_USER, OPT_KEY, Policy, Principal, authorise, policy, reach
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 REFERENCE = pathlib.Path(__file__).parents[2] / "docs/reference/authorisation.md"
 PLAIN_PARAMETERS = {"client_id": "matrix-{}"}
 """Path parameters that name nothing stored: the caller makes them up."""
@@ -35,7 +37,10 @@ BODY_KINDS: dict[str, str] = {}
 """Body fields that name a stored thing without saying so: field → kind. Every `x_id` is a thing of the kind x by itself. (`up_to` of a conversation's
 reading mark is a place in time: any id is a good one, and nothing is told about what has it.)"""
 
-PREPARED = {f"POST {PREFIX}/numbers/{{number_id:str}}/opt-in": "UPDATE opt_in SET state = 1"}
+PREPARED = {
+    f"POST {PREFIX}/numbers/{{number_id:str}}/opt-in": "UPDATE opt_in SET state = 1",
+    f"POST {PREFIX}/messages/{{message_id:str}}/resend": "DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound",
+}
 """What must be so before a route can serve its owner: route → statement."""
 
 PHONE = "+12025550142"
@@ -290,7 +295,7 @@ async def test_everybody_reaches_his_own(stage) -> None:
 
 
 async def test_the_matrix_sees_a_leak(stage) -> None:
-    """The matrix itself: a route that forgets whose conversation it shows is found, for everybody in its tenant; outside, the database still says no."""
+    """The matrix itself: a route that forgets whose conversation it shows is found, in its tenant; outside, the database still says no."""
 
     @get("/leaky/{conversation_id:str}", opt=policy(END_USER, conversation_id="conversation"))
     async def leaky(conversation_id: str, principal: Principal, database: Database) -> str:
@@ -393,7 +398,7 @@ async def test_cursors_are_good_for_their_owner_only(stage) -> None:
             assert refused.status_code == 400, refused.text
 
 
-def test_the_matrix_knows_every_route_of_the_application(stage) -> None:
+async def test_the_matrix_knows_every_route_of_the_application(stage) -> None:
     """G29: nothing is served that the matrix does not try, but for the description of the API."""
     registered = set()
     for route in stage.application()._mounts.routes.routes:
@@ -402,7 +407,7 @@ def test_the_matrix_knows_every_route_of_the_application(stage) -> None:
     assert registered - {("GET", f"{PREFIX}/openapi.json")} == {(route.method, route.path.replace(":str", "")) for route in discover()}
 
 
-def test_a_route_without_a_policy_does_not_start() -> None:
+async def test_a_route_without_a_policy_does_not_start() -> None:
     """Issue 2, point 4."""
 
     @get("/secret")
@@ -442,7 +447,7 @@ def reference() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_reference_is_what_the_routes_declare() -> None:
+async def test_the_reference_is_what_the_routes_declare() -> None:
     """docs/reference/authorisation.md cannot fall behind."""
     if os.environ.get("WRITE_REFERENCE"):
         REFERENCE.parent.mkdir(parents=True, exist_ok=True)
