@@ -12,13 +12,16 @@ import { WebSocketServer } from 'ws'
 
 import * as seed from './seed.mjs'
 
-const { values: options } = parseArgs({ options: { port: { type: 'string', default: '8787' }, bundle: { type: 'string' } } })
+const { values: options } = parseArgs({
+  options: { port: { type: 'string', default: '8787' }, bundle: { type: 'string' } },
+})
 const TYPES = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html', '.svg': 'image/svg+xml', '.woff2': 'font/woff2', '.webmanifest': 'application/manifest+json', '.png': 'image/png' } // prettier-ignore
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 let nextId = BigInt(Date.now() - Date.UTC(2024, 0, 1)) << 20n
-const id = (at = null) => String(at === null ? nextId++ : (BigInt(at - Date.UTC(2024, 0, 1)) << 20n) + (nextId++ % 1024n))
+const id = (at = null) =>
+  String(at === null ? nextId++ : (BigInt(at - Date.UTC(2024, 0, 1)) << 20n) + (nextId++ % 1024n))
 const iso = (ms) => new Date(ms).toISOString()
 let tries = 0
 let down = 0
@@ -38,7 +41,9 @@ class Account {
       id: key.replace('n', '50'), messaging_type: 'sms', ask: false, can: [], ...seed.numbers[key],
     })) // prettier-ignore
     this.numbers.forEach((n) => this.settle(n, n.opt_in))
-    const usable = (this.person.numbers ?? []).filter((key) => ['opted_in', 'not_needed'].includes(seed.numbers[key].opt_in))
+    const usable = (this.person.numbers ?? []).filter((key) =>
+      ['opted_in', 'not_needed'].includes(seed.numbers[key].opt_in),
+    )
     for (const c of seed.conversations(usable)) this.fill(c)
   }
   settle(number, state) {
@@ -64,7 +69,17 @@ class Account {
     conversation.unread = c.unread
   }
   open(number, remote, display, name = null, source = null) {
-    const conversation = { id: id(), number, remote, remote_display: display, name, name_source: source, unread: 0, list: [], version: 1 }
+    const conversation = {
+      id: id(),
+      number,
+      remote,
+      remote_display: display,
+      name,
+      name_source: source,
+      unread: 0,
+      list: [],
+      version: 1,
+    }
     this.conversations.set(conversation.id, conversation)
     return conversation
   }
@@ -105,7 +120,8 @@ class Account {
   }
   travel(message) {
     const steps = /fail/i.test(message.text) ? ['sending', 'failed'] : ['sending', 'sent', 'delivered']
-    steps.forEach((status, i) =>
+    steps.forEach(
+      (status, i) =>
       setTimeout(() => this.status(message, status, status === 'failed' ? { code: 'refused', text: 'The carrier refused this text as unwanted content.' } : null), 400 * (i + 1)), // prettier-ignore
     )
   }
@@ -128,8 +144,10 @@ function preflight(account, body) {
   const reasons = []
   if (!to) reasons.push({ code: 'not_a_number', text: 'This is not a telephone number. Write it with its area code.' })
   if (number && !number.can.includes('send')) reasons.push({ code: 'opted_out', text: 'You chose not to text with this number. Your administrator can have you asked again.' }) // prettier-ignore
-  if (to === '+12025550199') reasons.push({ code: 'stopped', text: 'This person asked for no more texts from your business.' })
-  if (!body.text.trim()) reasons.push({ code: 'empty_text', text: 'There is nothing to send yet. Write something first.' })
+  if (to === '+12025550199')
+    reasons.push({ code: 'stopped', text: 'This person asked for no more texts from your business.' })
+  if (!body.text.trim())
+    reasons.push({ code: 'empty_text', text: 'There is nothing to send yet. Write something first.' })
   const culprits = [...new Set(body.text.match(/[^\n\r -_a-z~|{}^€£¥à-öø-ü]/gu) ?? [])].map((character) => ({ character, position: [...body.text].indexOf(character), plain: { '’': "'", '“': '"', '”': '"' }[character] ?? null })) // prettier-ignore
   const encoding = culprits.length ? 'ucs2' : 'gsm7'
   const units = body.text.length
@@ -184,8 +202,10 @@ async function route(account, method, url, body) {
   m = /^\/messages\/(\w+)\/resend$/.exec(path)
   if (m) {
     const message = account.messages.get(m[1])
-    if (message.attempt !== body.attempt) return problem(409, 'attempt_moved_on', 'This text is already being sent again.')
-    if (message.status === 'unknown' && !body.despite_unknown) return problem(409, 'resend_needs_warning', 'Confirm first.')
+    if (message.attempt !== body.attempt)
+      return problem(409, 'attempt_moved_on', 'This text is already being sent again.')
+    if (message.status === 'unknown' && !body.despite_unknown)
+      return problem(409, 'resend_needs_warning', 'Confirm first.')
     message.attempt += 1
     account.status(message, 'queued')
     account.travel(message)
@@ -305,4 +325,6 @@ server.on('upgrade', (request, socket, head) => {
     })
   })
 })
-server.listen(Number(options.port), '127.0.0.1', () => console.log(`mock server on http://127.0.0.1:${server.address().port}`))
+server.listen(Number(options.port), '127.0.0.1', () =>
+  console.log(`mock server on http://127.0.0.1:${server.address().port}`),
+)

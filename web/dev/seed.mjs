@@ -20,7 +20,12 @@ const names = [
   ['+12025550117', '(202) 555-0117', null, null],
   ['+442079460142', '+44 20 7946 0142', 'Priya Nair', 'CRM Lead'],
   ['+447700900123', '+44 7700 900123', null, null],
-  ['+12025550188', '(202) 555-0188', 'Maximiliana Featherstonehaugh-Worthington of the Upper Harbour District', 'Mobile'],
+  [
+    '+12025550188',
+    '(202) 555-0188',
+    'Maximiliana Featherstonehaugh-Worthington of the Upper Harbour District',
+    'Mobile',
+  ],
   ['+12025550163', '(202) 555-0163', 'ليلى حداد', 'Mobile'],
   ['+12025550151', '(202) 555-0151', '<script>alert(1)</script>', null],
 ]
@@ -34,7 +39,10 @@ const lines = [
   ['out', 'Cards and cash.'],
   ['in', 'Great 👍'],
   ['in', 'One more thing: is there parking near you?'],
-  ['out', 'Yes, behind the building. The first hour is free, and after that it is 2 dollars an hour. The entrance is on Mill Street, next to the bakery.'],
+  [
+    'out',
+    'Yes, behind the building. The first hour is free, and after that it is 2 dollars an hour. The entrance is on Mill Street, next to the bakery.',
+  ],
 ]
 
 /** Conversations with their messages, newest last; times relative to now. */

@@ -5,7 +5,7 @@
     var saved = JSON.parse(localStorage.getItem('kereru.preferences') || '{}')
     if (saved.theme === 'light' || saved.theme === 'dark') root.dataset.theme = saved.theme
     if (saved.density === 'compact') root.dataset.density = 'compact'
-  } catch (_) {
+  } catch {
     // A damaged or forbidden store only means the defaults.
   }
 })()

@@ -9,12 +9,24 @@ const times = timeWriter('en', 'UTC')
 const now = Date.parse('2026-03-12T12:00:00Z')
 
 function message(id: number, at: string, more: Partial<Message> = {}): Message {
-  return { id: String(id), client_id: null, direction: 'in', at, status: 'received', arrived_before: false, ...more } as Message
+  return {
+    id: String(id),
+    client_id: null,
+    direction: 'in',
+    at,
+    status: 'received',
+    arrived_before: false,
+    ...more,
+  } as Message
 }
 
 const shape = (messages: Message[], pending: Pending[] = []) =>
   rowsOf(messages, pending, false, times, now).map((row) =>
-    row.kind === 'message' || row.kind === 'pending' ? `${row.key}${row.first ? ' first' : ''}${row.last ? ' last' : ''}` : row.kind === 'day' ? row.label : row.kind,
+    row.kind === 'message' || row.kind === 'pending'
+      ? `${row.key}${row.first ? ' first' : ''}${row.last ? ' last' : ''}`
+      : row.kind === 'day'
+        ? row.label
+        : row.kind,
   )
 
 test('days are separated by a date (R75), texts of one sender and minute stand together', () => {
@@ -32,10 +44,7 @@ test('days are separated by a date (R75), texts of one sender and minute stand t
 test('a text that failed ends its group, so that its reason stands under it (R78)', () => {
   const out = { direction: 'out', status: 'sent' } as const
   expect(
-    shape([
-      message(1, '2026-03-12T00:00:10Z', { ...out, status: 'failed' }),
-      message(2, '2026-03-12T00:00:40Z', out),
-    ]),
+    shape([message(1, '2026-03-12T00:00:10Z', { ...out, status: 'failed' }), message(2, '2026-03-12T00:00:40Z', out)]),
   ).toEqual(['start', 'Today', '1 first last', '2 last'])
 })
 
@@ -48,6 +57,12 @@ test('an optimistic text is replaced in place by the truth', () => {
 
 test('only the newest own text spells its receipt out', () => {
   const out = { direction: 'out', status: 'delivered' } as const
-  const rows = rowsOf([message(1, '2026-03-12T00:00:10Z', out), message(2, '2026-03-12T00:05:10Z', out)], [], false, times, now)
+  const rows = rowsOf(
+    [message(1, '2026-03-12T00:00:10Z', out), message(2, '2026-03-12T00:05:10Z', out)],
+    [],
+    false,
+    times,
+    now,
+  )
   expect(rows.flatMap((row) => (row.kind === 'message' ? row.brief : []))).toEqual([true, false])
 })

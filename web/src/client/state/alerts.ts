@@ -85,5 +85,6 @@ export function showUnread(count: number): void {
   lastUnread = count
   const icon = document.querySelector<HTMLLinkElement>('link[rel="icon"]')
   if (icon) icon.href = count ? '/favicon-unread.svg' : '/favicon.svg'
-  if ('setAppBadge' in navigator) void (count ? navigator.setAppBadge(count) : navigator.clearAppBadge()).catch(() => undefined)
+  if ('setAppBadge' in navigator)
+    void (count ? navigator.setAppBadge(count) : navigator.clearAppBadge()).catch(() => undefined)
 }

@@ -152,7 +152,10 @@ export class Client {
     const known = this.state.messages
     const arrived = changes.filter((c) => c.kind === 'message.received' && c.message && !known[c.message.id])
     const failed = changes.some(
-      (c) => c.message?.direction === 'out' && ['failed', 'undelivered'].includes(c.message.status) && isNews(known, c.message),
+      (c) =>
+        c.message?.direction === 'out' &&
+        ['failed', 'undelivered'].includes(c.message.status) &&
+        isNews(known, c.message),
     )
     this.state = reduce.applyChanges(this.state, changes)
     this.outbox.settle(changes.flatMap((c) => c.message?.client_id ?? []))
@@ -249,7 +252,13 @@ export class Client {
   // Writing
 
   /** R40: the conversation comes into being with its first text. `to` is E.164 or what was typed. */
-  send(number: LicenceNumber | { id: string }, to: string, toDisplay: string, text: string, conversationId: string | null): string {
+  send(
+    number: LicenceNumber | { id: string },
+    to: string,
+    toDisplay: string,
+    text: string,
+    conversationId: string | null,
+  ): string {
     const clientId = newId()
     this.outbox.add({ clientId, numberId: number.id, to, toDisplay, text, at: Date.now(), conversationId })
     return clientId
@@ -328,7 +337,14 @@ export class Client {
   }
 
   hue(numberId: string): number {
-    return (Math.max(0, this.state.numbers.findIndex((number) => number.id === numberId)) % 8) + 1
+    return (
+      (Math.max(
+        0,
+        this.state.numbers.findIndex((number) => number.id === numberId),
+      ) %
+        8) +
+      1
+    )
   }
 }
 

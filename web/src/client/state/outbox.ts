@@ -123,7 +123,8 @@ export class Outbox {
     this.tries.set(clientId, tries)
     this.change(clientId, { state: 'waiting' })
     const ceiling = Math.min(PAUSE_MAX_MS, PAUSE_MS * 2 ** (tries - 1))
-    const pause = problem.retryAfter === null ? ceiling / 2 + (this.around.random() * ceiling) / 2 : problem.retryAfter * 1000
+    const pause =
+      problem.retryAfter === null ? ceiling / 2 + (this.around.random() * ceiling) / 2 : problem.retryAfter * 1000
     this.around.later(pause, () => {
       const held = this.entries.find((other) => other.clientId === clientId)
       if (!held || held.state !== 'waiting') return

@@ -77,5 +77,8 @@ export function plainFor(character: string): string | null {
 
 /** `text` with every intruder that has a stand-in replaced; done only when a person asks for it (bad input 8). */
 export function plainText(text: string, found: Culprit[]): string {
-  return found.reduce((all, culprit) => (culprit.plain === null ? all : all.replaceAll(culprit.character, culprit.plain)), text)
+  return found.reduce(
+    (all, culprit) => (culprit.plain === null ? all : all.replaceAll(culprit.character, culprit.plain)),
+    text,
+  )
 }

@@ -3,15 +3,7 @@
 export type Direction = 'in' | 'out'
 export type Encoding = 'gsm7' | 'ucs2'
 export type Status =
-  | 'queued'
-  | 'sending'
-  | 'sent'
-  | 'delivered'
-  | 'undelivered'
-  | 'failed'
-  | 'expired'
-  | 'unknown'
-  | 'received'
+  'queued' | 'sending' | 'sent' | 'delivered' | 'undelivered' | 'failed' | 'expired' | 'unknown' | 'received'
 export type OptIn = 'not_needed' | 'pending' | 'opted_in' | 'opted_out' | 'postponed'
 export type Answer = 'yes' | 'no' | 'cancel'
 
@@ -115,7 +107,8 @@ export interface Page<T> {
 export interface Change {
   feed: string
   position: number
-  kind: 'message.received' | 'message.queued' | 'message.changed' | 'conversation.read' | 'number.changed' | (string & {})
+  kind:
+    'message.received' | 'message.queued' | 'message.changed' | 'conversation.read' | 'number.changed' | (string & {})
   version: number
   message: Message | null
   conversation: Conversation | null

@@ -83,7 +83,11 @@ test('ids compare as numbers wider than 53 bits', () => {
 test('an older version never replaces a newer one, in whatever order they come (G19, G22)', () => {
   const sent = change({ message: message(12, { direction: 'out', status: 'sent', version: 2 }) })
   const delivered = change({ message: message(12, { direction: 'out', status: 'delivered', version: 3 }) })
-  for (const order of [[sent, delivered], [delivered, sent], [delivered, sent, delivered, sent]]) {
+  for (const order of [
+    [sent, delivered],
+    [delivered, sent],
+    [delivered, sent, delivered, sent],
+  ]) {
     const state = applyChanges(opened(), order)
     expect(state.messages['12']?.status).toBe('delivered')
     expect(state.threads['1']?.ids).toEqual(['10', '11', '12'])
@@ -92,7 +96,9 @@ test('an older version never replaces a newer one, in whatever order they come (
 })
 
 test('the same change twice changes nothing', () => {
-  const news = [change({ message: message(12), conversation: conversation('1', message(12), { unread: 1, version: 2 }) })]
+  const news = [
+    change({ message: message(12), conversation: conversation('1', message(12), { unread: 1, version: 2 }) }),
+  ]
   const once = applyChanges(opened(), news)
   expect(applyChanges(once, news)).toEqual(once)
 })
@@ -101,7 +107,11 @@ test('old state + changes = state fetched again', () => {
   const last = message(13)
   const after = conversation('1', last, { unread: 2, version: 4 })
   const live = applyChanges(opened(), [
-    change({ kind: 'message.received', message: message(12), conversation: conversation('1', message(12), { unread: 1, version: 3 }) }),
+    change({
+      kind: 'message.received',
+      message: message(12),
+      conversation: conversation('1', message(12), { unread: 1, version: 3 }),
+    }),
     change({ kind: 'message.received', message: last, conversation: after }),
   ])
   let fetched = applyConversations(EMPTY, { items: [after], next: null })
@@ -134,7 +144,9 @@ test('a resync forgets what is known to be whole, and keeps what is held', () =>
 
 test('newest first (R87), and unread counted over all', () => {
   const state = applyChanges(opened(), [
-    change({ conversation: conversation('2', message(20, { conversation_id: '2' }), { unread: 3, remote: '+442079460142' }) }),
+    change({
+      conversation: conversation('2', message(20, { conversation_id: '2' }), { unread: 3, remote: '+442079460142' }),
+    }),
   ])
   expect(listed(state).map((held) => held.id)).toEqual(['2', '1'])
   expect(unreadTotal(state)).toBe(3)
@@ -146,9 +158,19 @@ test('a conversation is found by its pair (R38, R42)', () => {
 })
 
 test('opting in reaches the number without a restart (R8)', () => {
-  const before = { id: '5', number: '+12015550110', display: '', friendly_name: '', messaging_type: 'sms', ask: true } as const
+  const before = {
+    id: '5',
+    number: '+12015550110',
+    display: '',
+    friendly_name: '',
+    messaging_type: 'sms',
+    ask: true,
+  } as const
   const state = applyChanges({ ...EMPTY, numbers: [{ ...before, opt_in: 'pending', can: [] }] }, [
-    change({ kind: 'number.changed', licence_number: { ...before, ask: false, opt_in: 'opted_in', can: ['send', 'receive'] } }),
+    change({
+      kind: 'number.changed',
+      licence_number: { ...before, ask: false, opt_in: 'opted_in', can: ['send', 'receive'] },
+    }),
   ])
   expect(state.numbers).toHaveLength(1)
   expect(state.numbers[0]).toMatchObject({ opt_in: 'opted_in', can: ['send', 'receive'] })

@@ -1,0 +1,27 @@
+/** The message files: every text parses as ICU, and nothing in the sources asks for a text that is not there or leaves one unused. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { IntlMessageFormat } from 'intl-messageformat'
+import { expect, test } from 'vitest'
+
+import en from '../src/shared/i18n/en.json'
+
+const root = join(import.meta.dirname, '..', 'src')
+const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.(svelte|ts)$/.test(name))
+  .map((name) => readFileSync(join(root, name), 'utf8'))
+  .join('\n')
+
+test.each(Object.entries(en))('%s is a message', (_key, text) => {
+  expect(() => new IntlMessageFormat(text, 'en')).not.toThrow()
+  expect(text).not.toMatch(/!|oops/i)
+})
+
+test('no message is left over', () => {
+  // Families whose key is put together at run time.
+  const families = [/^number\.(not_needed|opted_in|pending|postponed|opted_out)(\.closed)?$/, /^portal\.level\./]
+  const unused = Object.keys(en).filter(
+    (key) => !sources.includes(`'${key}'`) && !families.some((family) => family.test(key)),
+  )
+  expect(unused).toEqual([])
+})
