@@ -1,6 +1,8 @@
 """The main job on the whole product: phone → desk → phone with receipts, through both carriers; judged by the simulators' ledger."""
 
 import itertools
+import os
+import signal
 import threading
 import uuid
 
@@ -145,3 +147,13 @@ def test_the_portal_accounts_have_no_texting(demo: Demo) -> None:
             me = demo.signed_in(account)
             assert me.call("GET", "/api/v1/licence")[0] == 403
             assert me.get("/api/v1/session")["roles"]
+
+
+def test_a_killed_sender_is_replaced_and_goes_on_at_once(demo: Demo, phone: str) -> None:
+    """Issue 2 §2: what dies is restarted; the new sender need not sit out the dead one's lease."""
+    account = demo.user("A")
+    me = demo.signed_in(account)
+    os.kill(demo.info["pids"]["sender"], signal.SIGKILL)
+    text = new_text()
+    me.put(f"/api/v1/messages/{uuid.uuid4()}", {"number_id": account.numbers[0].id, "to": phone, "text": text, "attachments": []})
+    eventually(lambda: has_status(me, text, "delivered"), 9)

@@ -1,19 +1,22 @@
 """The sender process: hands texts to carriers for the platforms it leases. Wiring only."""
 
 import asyncio
+import contextlib
 import os
-import secrets
 
+import psycopg
 import uvloop
 
 from kereru.carriers.registry import Carriers
 from kereru.entrypoints.wiring import platform_opener, sealer_of, stop_event
 from kereru.kernel.clock import SystemClock
-from kereru.kernel.db import Database
+from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging.commands import OUTBOX_CHANNEL
+from kereru.messaging.delivery import store as delivery
 from kereru.messaging.delivery.sender import Sender
 from kereru.realtime.backbone import PostgresBackbone
 
@@ -32,7 +35,9 @@ async def run(settings: Settings) -> None:
         Database(settings.database_url, "kereru_service", size=settings.pool_size) as database,
         CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s) as door,
     ):
-        holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
+        # The supervisor starts a sender only after the last one ended, so what stands under this name is a dead one's: no need to sit its lease out.
+        holder = f"{os.uname().nodename}:{os.getppid()}"
+        await _inherit(database, holder)
         opener = platform_opener(Carriers(door, clock), sealer, settings.base_url)
         sender = Sender(database, opener, holder=holder, clock=clock, lease_s=settings.lease_s)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_service", database)
@@ -43,3 +48,9 @@ async def run(settings: Settings) -> None:
         sender.stop()
         await sending
         await backbone.stop()
+
+
+async def _inherit(database: Database, holder: str) -> None:
+    with contextlib.suppress(psycopg.Error, Unavailable):
+        async with database.transaction(INSTALLATION) as tx:
+            await delivery.drop_leases(tx, holder)

@@ -38,6 +38,13 @@ def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]
     return cast("MutableMapping[str, Any]", redact(dict(event)))
 
 
+class _Bridge(logging.Handler):
+    """Libraries that log by the standard library speak through us, in the same form and redacted alike."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger(source=record.name).log(record.levelno, record.getMessage())
+
+
 class _StandardError:
     """Standard error as it is at each write: it may be redirected while we run (the demo's log file, tests)."""
 
@@ -63,6 +70,7 @@ def configure(level: str = "info", *, process: str = "", stream: Any = None) -> 
         logger_factory=structlog.WriteLoggerFactory(file=stream or cast("TextIO", _StandardError())),
         cache_logger_on_first_use=False,
     )
+    logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
     if process:
         structlog.contextvars.bind_contextvars(process=process)
 
