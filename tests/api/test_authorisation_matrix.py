@@ -39,7 +39,9 @@ reading mark is a place in time: any id is a good one, and nothing is told about
 
 PREPARED = {
     f"POST {PREFIX}/numbers/{{number_id:str}}/opt-in": "UPDATE opt_in SET state = 1",
-    f"POST {PREFIX}/messages/{{message_id:str}}/resend": "DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound",
+    f"POST {PREFIX}/messages/{{message_id:str}}/resend": (
+        "DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound"
+    ),
 }
 """What must be so before a route can serve its owner: route → statement."""
 
