@@ -68,7 +68,8 @@ class Control:
                 case ("GET" | "PUT", ["modes"]):
                     return self._set_modes(request) if request.method == "PUT" else as_json(self._modes())
                 case ("GET", ["deliveries"]):
-                    return as_json({"items": self.world.hooks.made()})
+                    query = request.queries()
+                    return as_json({"items": self.world.hooks.made(int(query.get("after", "0")), int(query.get("limit", "500")))})
                 case ("GET", ["events"]):
                     return Stream(b"text/event-stream", self.world.live.stream)
                 case ("GET", ["media", name]):

@@ -1,11 +1,12 @@
 """Outgoing webhooks: how the carriers call the system under test.
 
 Owns the one HTTP client of the simulators. Promises: a deadline on connecting and on every read (waiting for a free connection has none, so that
-a busy receiver loses nothing), at most 64 KiB of an answer read, never an exception to the caller; the newest 500 calls can be looked at.
+a busy receiver loses nothing), at most 64 KiB of an answer read, never an exception to the caller; the newest 5,000 calls can be looked at.
 """
 
 import time
 from collections import deque
+from itertools import islice
 from typing import NamedTuple
 
 import aiohttp
@@ -13,6 +14,7 @@ import aiohttp
 from kereru.simulators.times import iso
 
 LARGEST_ANSWER = 64 * 1024
+KEPT = 5_000
 
 
 class Call(NamedTuple):
@@ -47,20 +49,24 @@ class Hooks:
     def __init__(self, timeout_seconds: float) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeout_seconds, sock_read=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
-        self._made: deque[dict[str, object]] = deque(maxlen=500)
+        self._made: deque[dict[str, object]] = deque(maxlen=KEPT)
+        self._number = 0
 
     async def make(self, call: Call) -> Result:
         """Make one call."""
         began = time.time()
         result = await self._attempt(call)
+        self._number += 1
         self._made.append(
             {
+                "id": self._number,
                 "at": iso(began),
                 "carrier": call.carrier,
                 "what": call.what,
                 "method": call.method,
                 "url": call.url,
                 "status": result.status or None,
+                "body": call.body.decode("utf-8", "replace"),
                 "problem": result.problem,
                 "ms": int((time.time() - began) * 1000),
             }
@@ -91,9 +97,10 @@ class Hooks:
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             return Result(0, "", b"", f"{type(error).__name__}: {error}".rstrip(": "))
 
-    def made(self) -> list[dict[str, object]]:
-        """The newest calls, newest first."""
-        return list(reversed(self._made))
+    def made(self, after: int = 0, limit: int | None = None) -> list[dict[str, object]]:
+        """The newest calls, newest first; `after` leaves out those up to that number. One is listed when its answer is in, or will not come."""
+        newer = self._number - after
+        return list(islice(reversed(self._made), newer if limit is None else min(newer, limit)))
 
     async def close(self) -> None:
         """Close the client."""
