@@ -4,6 +4,7 @@ It provisions itself through the product's own commands (`demo_seed`), and ends 
 """
 
 import contextlib
+import dataclasses
 import os
 import runpy
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+from psycopg import conninfo
 
 from kereru.entrypoints import ports
 from kereru.entrypoints.postgres.places import prepare_home
@@ -74,6 +76,23 @@ class DemoLine(msgspec.Struct, frozen=True):
     pids: dict[str, int]
 
 
+class Detours(msgspec.Struct, frozen=True):
+    """Other ways than the straight ones, for the torture: addresses of proxies in front of each process, and settings beside the demo's.
+
+    `public_url`: where carriers reach the web processes. `carriers_url`: where carriers are called. `database_folder`: the folder of a socket in
+    front of PostgreSQL's. `allow`: host:port pairs that may be called as well. `pids_file`: kept up to date with the number of each process.
+    """
+
+    public_url: str = ""
+    carriers_url: str = ""
+    database_folder: str = ""
+    pids_file: str = ""
+    allow: tuple[str, ...] = ()
+    settings: dict[str, float | int | str] = {}
+
+
+STRAIGHT = Detours()
+
 Seeding = Callable[[Settings, str], Seeded]
 """Makes the demo tenant; is given the settings and the address of the simulators. Must be safe to repeat on a used home."""
 
@@ -94,6 +113,7 @@ def demo(
     mains: Callable[[], Mains] = load_mains,
     seeding: Callable[[], Seeding] = load_seeding,
     out: IO[str] | None = None,
+    detours: Detours = STRAIGHT,
 ) -> None:
     """Run until SIGINT or SIGTERM. Raises MachineProblem when it cannot start; then nothing is left running and nothing lost."""
     home = home.expanduser().absolute()
@@ -102,7 +122,7 @@ def demo(
         with contextlib.closing(ports.bind(_HOST, simulator_port, option="--simulator-port")) as probe:
             simulator_port = ports.port_of(probe)
         smtp_port = ports.free_port()
-        settings = _settings(home, ports.port_of(listening), simulator_port, smtp_port)
+        settings = _settings(home, ports.port_of(listening), simulator_port, smtp_port, detours)
         simulator = f"http://localhost:{simulator_port}"
         try:
 
@@ -113,8 +133,8 @@ def demo(
 
             with installation(settings, meanwhile) as running:
                 running.supervisor.run_until(lambda: ports.answers(_HOST, simulator_port, "/"), 60.0, "The simulators")
-                seeded = _seed(running, simulator, seeding())
-                add_processes(running, listening, mains())
+                seeded = _seed(running, detours.carriers_url or simulator, seeding())
+                add_processes(_detoured(running, detours), listening, mains())
 
                 def announce() -> None:
                     base = running.settings.base_url
@@ -123,23 +143,52 @@ def demo(
                     )
                     _show(line, home, out or sys.stdout, as_json=as_json)
 
-                running.supervisor.run(once_ready(running.settings, announce))
+                running.supervisor.run(_writing_pids(running, once_ready(running.settings, announce), detours.pids_file))
         except Stopped:
             return
 
 
-def _settings(home: Path, port: int, simulator_port: int, smtp_port: int) -> Settings:
+def _detoured(running: Installation, detours: Detours) -> Installation:
+    if not detours.database_folder:
+        return running
+    url = conninfo.make_conninfo(running.settings.database_url, host=detours.database_folder)
+    settings = msgspec.structs.replace(running.settings, database_url=url, direct_database_url=url)
+    return dataclasses.replace(running, settings=settings)
+
+
+def _writing_pids(running: Installation, look: Callable[[], bool], file: str) -> Callable[[], bool]:
+    """`look`, and from then on the process numbers in `file` whenever one changes; without a file, just `look`."""
+    if not file:
+        return look
+    announced, written = False, dict[str, int]()
+
+    def tick() -> bool:
+        nonlocal announced, written
+        announced = announced or look()
+        pids = running.supervisor.pids()
+        if pids != written:
+            written = pids
+            fresh = Path(file + ".new")
+            fresh.write_bytes(msgspec.json.encode(pids))
+            fresh.replace(file)
+        return False
+
+    return tick
+
+
+def _settings(home: Path, port: int, simulator_port: int, smtp_port: int, detours: Detours) -> Settings:
     environment = {name: os.environ[name] for name in _TAKEN_FROM_ENVIRONMENT if name in os.environ}
+    own = {"public_url": detours.public_url or f"http://localhost:{port}", "stop_s": STOP_S}
+    allowed = tuple(f"{host}:{number}" for host in ("localhost", _HOST) for number in (simulator_port, port))
     return Settings.load(
         environment,
         home=str(home),
         host=_HOST,
         port=port,
-        public_url=f"http://localhost:{port}",
         smtp_host="localhost",
         smtp_port=smtp_port,
-        allow_private_hosts=tuple(f"{host}:{number}" for host in ("localhost", _HOST) for number in (simulator_port, port)),
-        stop_s=STOP_S,
+        allow_private_hosts=(*allowed, *detours.allow),
+        **{**own, **detours.settings},
     )
 
 
