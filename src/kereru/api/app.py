@@ -4,18 +4,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Request, Router
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import LitestarDeprecationWarning
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
-import kereru
 from kereru.api import problems
 from kereru.api.asgi import App
 from kereru.api.authorisation import Guard, principal_of, require_policies
+from kereru.api.description import configuration, openapi_json
 from kereru.api.dispatcher import Dispatcher, Mounts
 from kereru.api.doors import Doors
 from kereru.api.headers import SecurityHeaders
@@ -27,7 +24,7 @@ from kereru.kernel.paging import CursorCodec, cursor_key
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
 from kereru.tenancy.access.queries import Authenticator, cookie_name
-from kereru.tenancy.policy import ANYONE, Principal, policy
+from kereru.tenancy.policy import Principal
 
 PREFIX = "/api/v1"
 
@@ -89,16 +86,10 @@ def create_routes(
             dependencies=provided,
             request_class=StrictRequest,
             exception_handlers={Exception: problems.handle},
-            openapi_config=_openapi(settings),
+            openapi_config=configuration(cookie_name(settings)),
             logging_config=None,
             debug=False,
         )
-
-
-@get("/openapi.json", opt=policy(ANYONE), include_in_schema=False, sync_to_thread=False)
-def openapi_json(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """What this API is, for programs (OpenAPI 3.1)."""
-    return request.app.openapi_schema.to_schema()
 
 
 def _trust(handler: BaseRouteHandler, names: Iterable[str]) -> None:
@@ -112,21 +103,3 @@ def _always(value: object) -> Callable[[], Any]:
         return value
 
     return give
-
-
-def _openapi(settings: Settings) -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Kererū",
-        version=kereru.__version__,
-        description="Business texting. Everything the web app can do, a script with an API key can do.",
-        # Litestar's own pages stay outside of /api/, where nobody reaches them: they would answer every unknown address in HTML.
-        path="/not-served",
-        render_plugins=[JsonRenderPlugin()],
-        components=Components(
-            security_schemes={
-                "session": SecurityScheme(type="apiKey", name=cookie_name(settings), security_scheme_in="cookie"),
-                "api_key": SecurityScheme(type="http", scheme="bearer"),
-            }
-        ),
-        security=[{"session": []}, {"api_key": []}],
-    )

@@ -12,11 +12,12 @@ import structlog
 from kereru.api.asgi import App, Message, Receive, Scope, Send, answer
 from kereru.api.body import read_json_body
 from kereru.api.doors import Doors, is_local
-from kereru.api.errors import MethodNotAllowed, RepeatedParameter
+from kereru.api.errors import HeadersTooLarge, MethodNotAllowed, RepeatedParameter
 from kereru.api.headers import SecurityHeaders
 from kereru.api.health import Readiness
 from kereru.api.problems import MEDIA_TYPE, body_and_headers
 from kereru.kernel.errors import Malformed, NotFound
+from kereru.kernel.limits import HEADER_BYTES
 from kereru.kernel.metrics import exposition
 
 API = "/api/"
@@ -92,6 +93,8 @@ class Dispatcher:
         path, method = scope["path"], scope["method"]
         if method not in _METHODS:
             raise MethodNotAllowed
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            raise HeadersTooLarge
         if path.startswith("/health/"):
             await self._health(path, send)
             return

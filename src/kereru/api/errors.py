@@ -31,6 +31,13 @@ class NotJson(KereruError):
     status = 415
 
 
+class HeadersTooLarge(KereruError):
+    """The request's headers are larger than 16 KiB. If this is a browser, remove this site's cookies and try again."""
+
+    code = "headers_too_large"
+    status = 431
+
+
 class WrongHost(KereruError):
     """This server does not answer under that name. Use the address your provider gave you."""
 
