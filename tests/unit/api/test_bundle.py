@@ -1,6 +1,8 @@
 """The web application's files: what is compressed, kept, refused and protected (reference/web.md §5)."""
 
 import gzip
+import importlib.util
+import json
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,72 @@ async def test_an_unbuilt_bundle_says_what_to_do(tmp_path: Path) -> None:
     status, _, body = await get(BundleApp(tmp_path / "nothing"), "/")
     assert status == 503
     assert b"make install" in body
+
+
+@pytest.fixture(scope="module")
+def hook() -> Any:
+    """The build hook at the project's root, which is no part of any package."""
+    spec = importlib.util.spec_from_file_location("hatch_build", Path(__file__).parents[3] / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    """A web folder without anything that could be built."""
+    folder = tmp_path / "web"
+    (folder / "src").mkdir(parents=True)
+    (folder / "node_modules").mkdir()
+    (folder / "src/main.ts").write_text("1")
+    locked = {"": {}, "node_modules/svelte": {"integrity": "a"}, "node_modules/vitest": {"integrity": "b", "dev": True}}
+    (folder / "package.json").write_text("{}")
+    (folder / "package-lock.json").write_text(json.dumps({"packages": locked}))
+    (folder / "node_modules/.package-lock.json").write_text(json.dumps({"packages": {"node_modules/svelte": {"integrity": "a"}}}))
+    return folder
+
+
+def test_only_sources_of_the_bundle_change_its_digest(hook: Any, web: Path) -> None:
+    before = hook.digest_of(web)
+    (web / "src/main.test.ts").write_text("a test")
+    (web / "notes.txt").write_text("a note")
+    assert hook.digest_of(web) == before
+    (web / "src/main.ts").write_text("2")
+    assert hook.digest_of(web) != before
+
+
+def test_packages_are_fetched_only_where_the_lock_asks_for_others(hook: Any, web: Path) -> None:
+    assert hook.dependencies_match(web)
+    (web / "package-lock.json").write_text(json.dumps({"packages": {"node_modules/svelte": {"integrity": "newer"}}}))
+    assert not hook.dependencies_match(web)
+
+
+def test_a_failed_build_keeps_the_former_bundle_and_says_why(hook: Any, web: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "api/bundle"
+    bundle.mkdir(parents=True)
+    (bundle / "index.html").write_text("former")
+    with pytest.raises(RuntimeError, match="could not be built"):
+        hook.build(web, bundle, say=str)
+    assert (bundle / "index.html").read_text() == "former"
+    assert [path.name for path in bundle.parent.iterdir()] == ["bundle"]
+
+
+def test_a_matching_stamp_needs_no_node(hook: Any, web: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / ".digest").write_text(hook.digest_of(web))
+    assert hook.build(web, bundle, say=str) is False
+
+
+def test_packing_keeps_only_what_is_smaller_and_is_the_same_each_time(hook: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.js").write_bytes(SCRIPT)
+    (tmp_path / "b.js").write_bytes(b"1")
+    (tmp_path / "c.woff2").write_bytes(SCRIPT)
+    hook.compress(tmp_path)
+    first = (tmp_path / "a.js.gz").read_bytes()
+    hook.compress(tmp_path)
+    assert (tmp_path / "a.js.gz").read_bytes() == first
+    assert gzip.decompress(first) == SCRIPT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.js", "a.js.br", "a.js.gz", "b.js", "c.woff2"]
