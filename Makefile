@@ -10,6 +10,8 @@ PORT ?= 8080
 SIMULATOR_PORT ?= 8090
 NAME ?=
 TESTS ?= tests
+MINUTES ?= 1
+SEED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -37,6 +39,10 @@ test: install browser lint ## Run everything: style, types, imports, all tests, 
 .PHONY: test-fast
 test-fast: install ## Run the unit tests, in seconds
 	@$(BIN)/pytest -q -n 2 tests/unit
+
+.PHONY: torture
+torture: install ## Run everything under faults and judge it; MINUTES=1, SEED= repeats an earlier schedule
+	@$(BIN)/kereru torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 .PHONY: lint
 lint: install web/node_modules/.tools ## Check style, types and imports

@@ -95,6 +95,19 @@ def demo(
     return 0
 
 
+@app.command
+def torture(
+    *,
+    minutes: Annotated[float, Parameter(help="How long misfortunes go on; start and judgement come on top.")] = 1.0,
+    seed: Annotated[int | None, Parameter(help="Repeat the schedule of an earlier run. Without it, a new one.")] = None,
+    folder: Annotated[Path | None, Parameter(help="Where history and log are kept; without it, a new temporary folder.")] = None,
+) -> int:
+    """Run everything behind fault proxies, kill and freeze its processes, and judge what became of every text. Exit code 1 when a promise broke."""
+    from kereru.entrypoints.torture import torture as run
+
+    return run(minutes, seed, folder)
+
+
 app.command(
     "kereru.entrypoints.admin_provisioning:app",
     name="admin",
