@@ -315,9 +315,16 @@ export class Client {
   // Opt-in
 
   async answer(number: LicenceNumber, answer: Answer): Promise<void> {
-    const news = await api.optIn(number.id, answer)
+    let news: LicenceNumber | undefined
+    try {
+      news = await api.optIn(number.id, answer)
+    } catch (error) {
+      if (!(error instanceof Problem && error.code === 'already_answered')) throw error
+      // Answered elsewhere meanwhile, which stands: show that, and do not ask again.
+      news = (await api.licence()).numbers.find((other) => other.id === number.id)
+    }
     this.answered = new Set([...this.answered, number.id])
-    this.state = reduce.applyNumber(this.state, news)
+    if (news) this.state = reduce.applyNumber(this.state, news)
     if (answer === 'yes') await this.refreshConversations()
   }
 
