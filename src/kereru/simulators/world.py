@@ -21,6 +21,8 @@ from kereru.simulators.messages import Message
 from kereru.simulators.phones import Held, Phones, Picture
 from kereru.simulators.receipts import Step, Timing
 
+TURN_SECONDS = 2.0
+
 
 class WorldModes(msgspec.Struct, forbid_unknown_fields=True):
     """Switches for both carriers. Delays are milliseconds."""
@@ -63,6 +65,7 @@ class World:
         self.base_url = ""
         self.dirty = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     def timing(self) -> Timing:
         """Receipt delays now in force."""
@@ -73,6 +76,29 @@ class World:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def in_turn(self, parties: tuple[str, str], work: Coroutine[object, object, None]) -> None:
+        """Run something in the background after what these two parties began before, so that texts arrive in the order they were sent.
+
+        A receiver that does not answer holds the next one up for `TURN_SECONDS` only.
+        """
+        before = self._turns.get(parties)
+
+        async def after() -> None:
+            if before is not None:
+                await asyncio.wait([before], timeout=TURN_SECONDS)
+            await work
+
+        task = asyncio.ensure_future(after())
+        self._tasks.add(task)
+        self._turns[parties] = task
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if self._turns.get(parties) is task:
+                del self._turns[parties]
+
+        task.add_done_callback(ended)
 
     def changed(self, topic: str, **facts: str) -> None:
         """State changed: pages learn of it and the state file is written soon."""
@@ -104,7 +130,7 @@ class World:
         carrier = found[0]
         message_id, work = carrier.arrive(phone, to, text, media)
         held = self._put(phone, "out", phone, to, text, media, carrier.name, message_id)
-        self.later(work)
+        self.in_turn((phone, to), work)
         return held
 
     def webhook_times(self, carrier: str, account: str, to: str) -> int:

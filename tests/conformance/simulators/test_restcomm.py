@@ -353,3 +353,11 @@ async def test_no_callback_is_lost_to_a_busy_receiver(caller: Caller, sim: Runni
     await asyncio.gather(*(caller.json("POST", "/SMS/Messages.json", body) for _ in range(300)))
     got = await receiver.wait(count=600, seconds=20)
     assert len({(g.fields()["MessageSid"], g.fields()["MessageStatus"]) for g in got}) == 600
+
+
+async def test_texts_of_one_phone_arrive_in_the_order_they_were_sent(caller: Caller, sim: RunningSimulators, receiver: Customer) -> None:
+    """As from a real phone: the first webhook opens a connection and must not be overtaken by those behind it."""
+    await caller.hook(receiver.url + "/in")
+    for number in range(12):
+        await sim.control.phone_sends(PHONE, "+13125550142", f"text {number}")
+    assert [got.fields()["Body"] for got in await receiver.wait(count=12)] == [f"text {number}" for number in range(12)]
