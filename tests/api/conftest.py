@@ -239,8 +239,8 @@ _THINGS = {
     "platform": """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)
         VALUES (%(p)s, new_id(), 'restcomm', 'Restcomm', '') RETURNING id""",
     "number": "INSERT INTO number (provider_id, id, platform_id, e164) VALUES (%(p)s, new_id(), %(platform)s, %(e164)s) RETURNING id",
-    "assignment": """INSERT INTO assignment (provider_id, id, number_id, user_id, state)
-        VALUES (%(p)s, new_id(), %(number)s, %(user)s, 4) RETURNING id""",
+    "assignment": """INSERT INTO assignment (provider_id, id, number_id, user_id, messaging_type, state)
+        VALUES (%(p)s, new_id(), %(number)s, %(user)s, 1, 4) RETURNING id""",
     "licence": """WITH l AS (INSERT INTO licence (provider_id, user_id, product) VALUES (%(p)s, %(user)s, 1))
         INSERT INTO opt_in (provider_id, assignment_id, state) VALUES (%(p)s, %(assignment)s, 2) RETURNING assignment_id""",
     "conversation": """INSERT INTO conversation (provider_id, id, assignment_id, remote, unread)
