@@ -142,6 +142,15 @@ def test_numbers_of_the_own_country_are_shown_in_national_form(number: str, regi
     assert display(number, region) == shown
 
 
+@given(st.integers(200, 999), st.integers(0, 9_999_999), st.sampled_from(["US", "CA"]))
+def test_numbers_written_here_look_as_the_library_writes_them(area: int, rest: int, region: str):
+    """R30: the short way for numbers under +1 differs from the library's in nothing."""
+    number = f"+1{area}{rest:07}"
+    form = phonenumbers.PhoneNumberFormat
+    wanted = form.NATIONAL if is_north_american(number) else form.INTERNATIONAL
+    assert display(number, region) == phonenumbers.format_number(phonenumbers.parse(number), wanted)
+
+
 @pytest.mark.parametrize(
     ("e164", "expected"),
     [
