@@ -52,6 +52,10 @@ lint: install web/node_modules/.tools ## Check style, types and imports
 	@$(BIN)/lint-imports
 	@cd web && PATH="$(NODE_PATH)" npm run --silent check
 
+.PHONY: bench
+bench: install ## Measure beside rulers, with a table: everything (half an hour), or NAME=mo_ingest; SCALE=0.1 for small data sets
+	@$(BIN)/kereru bench $(or $(NAME),all) --scale $(or $(SCALE),1)
+
 .PHONY: format
 format: install web/node_modules/.tools ## Bring all sources into the house style
 	@$(BIN)/ruff check --fix .

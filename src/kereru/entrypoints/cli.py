@@ -108,6 +108,21 @@ def torture(
     return run(minutes, seed, folder)
 
 
+@app.command
+def bench(
+    name: Annotated[str, Parameter(help="Which one; `all` runs every one of them.")] = "all",
+    *,
+    as_json: _Json = False,
+    seconds: Annotated[float, Parameter(help="How long each side of a round takes.")] = 4.0,
+    rounds: Annotated[int, Parameter(help="How many rounds at least.")] = 5,
+    scale: Annotated[float, Parameter(help="Size of the big data sets; 1 is what the goals are about.")] = 1.0,
+) -> int:
+    """Measure this machine: each benchmark beside its ruler, in turns. Exit code 1 when a goal is missed."""
+    from kereru.entrypoints.benchmarks import measure
+
+    return measure(name, as_json=as_json, seconds=seconds, rounds=rounds, scale=scale)
+
+
 app.command(
     "kereru.entrypoints.admin_provisioning:app",
     name="admin",

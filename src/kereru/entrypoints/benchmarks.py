@@ -1,0 +1,22 @@
+"""`kereru bench`: runs what lies in the folder `bench` of a checkout; an installed package carries no benchmarks."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import kereru
+from kereru.entrypoints.problems import MachineProblem
+
+
+def measure(name: str, *, as_json: bool, seconds: float, rounds: int, scale: float) -> int:
+    """Run one benchmark or `all`; JSON lines or a table on standard output. Answers 0 when every goal holds. Raises MachineProblem."""
+    root = Path(kereru.__file__).parents[2]
+    if not (root / "bench" / "catalogue.py").exists():
+        raise MachineProblem("no_checkout", "The benchmarks are not part of an installed package.", "Run them from a checkout, with make bench.")
+    sys.path.insert(0, str(root))
+    catalogue: Any = importlib.import_module("bench.catalogue")
+    if name != "all" and name not in catalogue.MODULES:
+        raise MachineProblem("no_such_benchmark", f"There is no benchmark {name}.", f"Choose one of: all, {', '.join(catalogue.MODULES)}.")
+    options: Any = importlib.import_module("bench.options").Options(seconds=seconds, rounds=rounds, scale=scale)
+    return int(catalogue.run_all(list(catalogue.MODULES) if name == "all" else [name], options, as_json=as_json))
