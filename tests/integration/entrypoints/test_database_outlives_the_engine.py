@@ -74,3 +74,15 @@ async def test_a_transaction_begun_meanwhile_waits_or_is_told(engine: EmbeddedPo
             except Unavailable:
                 assert time.monotonic() - began < 3
         assert time.monotonic() - began < 3
+
+
+async def test_single_statements_pass_over_dead_connections_too(engine: EmbeddedPostgres) -> None:
+    """Found by the torture (seed 3): readiness said no, 19 s after the engine was back, because it met a dead connection."""
+    async with Database(engine.url, "kereru_app", size=4) as database:
+        await asyncio.gather(*(one(database) for _ in range(4)))
+        kill(engine)
+        with pytest.raises((Unavailable, psycopg.OperationalError)):
+            await asyncio.wait_for(Database.autocommit(database, "SELECT 1"), 20)
+        await asyncio.to_thread(await_ready, engine)
+        for _ in range(6):
+            assert (await database.autocommit("SELECT 1 AS one"))[0].one == 1

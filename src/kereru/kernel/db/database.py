@@ -118,10 +118,22 @@ class Database:
                 return connection
 
     async def autocommit(self, sql: str, params: dict[str, object] | None = None) -> list[Row]:
-        """One statement on its own, outside any scope: notifications, health."""
-        async with self._pool.connection() as connection:
-            cursor = await connection.execute(cast("LiteralString", sql), params)
-            return await cursor.fetchall() if cursor.description else []
+        """One statement on its own, outside any scope: notifications, health, reads. It may run twice when the server restarts meanwhile."""
+        end = asyncio.get_running_loop().time() + self._wait_s
+        while True:
+            try:
+                connection = await self._pool.getconn(timeout=max(0.0, end - asyncio.get_running_loop().time()))
+            except PoolTimeout as error:
+                raise Unavailable from error
+            try:
+                cursor = await connection.execute(cast("LiteralString", sql), params)
+                return await cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                # As in _begun: a restarted server leaves dead connections behind, and one of them must not make a healthy process look sick.
+                if not connection.broken or asyncio.get_running_loop().time() >= end:
+                    raise
+            finally:
+                await _finish(self._pool.putconn(connection))
 
 
 def _as_role(url: str, role: str) -> dict[str, str]:
