@@ -1,3 +1,9 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { environment: 'node', include: ['src/**/*.test.ts', 'tests/**/*.test.ts'] } })
+export default defineConfig({
+  plugins: [svelte()],
+  // The browser's build of Svelte: runes react only there.
+  resolve: { conditions: ['browser'] },
+  test: { environment: 'node', include: ['src/**/*.test.ts', 'tests/**/*.test.ts'] },
+})

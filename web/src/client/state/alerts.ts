@@ -46,7 +46,8 @@ export function play(sound: Sound): void {
 
 /** Runs `act` in one window only, where the browser can tell windows apart. */
 export async function once(what: string, act: () => void): Promise<void> {
-  if (!('locks' in navigator)) return act()
+  // Missing over plain http on another machine than this one.
+  if (!(navigator as { locks?: LockManager | null }).locks) return act()
   await navigator.locks.request(`kereru.alert.${what}`, { ifAvailable: true }, async (lock) => {
     if (!lock) return
     act()

@@ -16,6 +16,7 @@ import { Outbox, PendingSchema, type Pending } from './outbox'
 
 const OFFLINE_SHOWN_MS = 2000
 const TICK_MS = 20_000
+const READ_PAUSE_MS = 250
 const Drafts = v.record(v.string(), v.string())
 
 export class Client {
@@ -85,8 +86,7 @@ export class Client {
       this.stuck = false
       this.licence = licence
       this.state = reduce.applyConversations(reduce.applyLicence(this.state, licence), page)
-      this.state = reduce.applyChanges(this.state, this.early ?? [])
-      this.early = null
+      this.flush()
       this.line.follow(this.session.user.id, licence.cursor)
       this.outbox.resume()
     } catch (error) {
@@ -179,18 +179,34 @@ export class Client {
     })
   }
 
+  /** After a gap: fetched anew as at the start. What the line says meanwhile is kept and applied on top, so nothing falls in between. */
   private async resync(): Promise<void> {
+    this.early ??= []
+    const open = this.openId
     try {
-      const [licence, page] = await Promise.all([api.licence(), api.conversations()])
-      const open = this.openId
-      const messages = open ? await api.messages(open) : null
-      this.licence = licence
-      let state = reduce.applyConversations(reduce.applyLicence(reduce.applyResync(this.state), licence), page)
+      const [licence, page, conversation, messages] = await Promise.all([
+        api.licence(),
+        api.conversations(),
+        open ? api.conversation(open).catch(missing) : null,
+        open ? api.messages(open).catch(missing) : null,
+      ])
+      let state = reduce.applyConversations(reduce.applyLicence(reduce.EMPTY, licence), page)
+      if (conversation) state = reduce.applyConversation(state, conversation)
       if (open && messages) state = reduce.applyMessages(state, open, messages, true)
+      this.licence = licence
       this.state = state
+      this.flush()
     } catch (error) {
       if (!this.gone(error) && !this.ended) setTimeout(() => void this.resync(), 1000 + Math.random() * 2000)
     }
+  }
+
+  /** Hand over what came while the page was fetching. */
+  private flush(): void {
+    const early = this.early ?? []
+    this.early = null
+    this.state = reduce.applyChanges(this.state, early)
+    this.outbox.settle(early.flatMap((change) => change.message?.client_id ?? []))
   }
 
   // Reading
@@ -206,7 +222,8 @@ export class Client {
     if (this.loadingMore || !this.state.next) return
     this.loadingMore = true
     try {
-      this.state = reduce.applyConversations(this.state, await api.conversations(this.state.next))
+      const page = await api.conversations(this.state.next)
+      this.state = reduce.applyConversations(this.state, page)
     } catch (error) {
       this.say(error)
     } finally {
@@ -230,20 +247,34 @@ export class Client {
     return () => (this.state = reduce.applyMessages(this.state, id, page, false))
   }
 
-  /** Q21: opened and seen clears it, on all devices. */
+  private readonly reading = new Map<string, boolean>()
+
+  /** Q21: opened and seen clears it, on all devices. One request at a time: a burst of texts is not a burst of these. */
   async markRead(id: string): Promise<void> {
+    if (this.reading.has(id)) {
+      this.reading.set(id, true)
+      return
+    }
+    this.reading.set(id, false)
     const ids = this.state.threads[id]?.ids ?? []
     try {
-      this.state = reduce.applyConversation(this.state, await api.markRead(id, ids[ids.length - 1] ?? null))
+      const news = await api.markRead(id, ids[ids.length - 1] ?? null)
+      this.state = reduce.applyConversation(this.state, news)
     } catch (error) {
       if (!(error instanceof Problem && error.passing)) this.say(error)
     }
+    setTimeout(() => {
+      const more = this.reading.get(id)
+      this.reading.delete(id)
+      if (more && this.openId === id && !this.ended) void this.markRead(id)
+    }, READ_PAUSE_MS)
   }
 
   async markUnread(id: string): Promise<void> {
     if (this.openId === id) router.go('/')
     try {
-      this.state = reduce.applyConversation(this.state, await api.markUnread(id))
+      const news = await api.markUnread(id)
+      this.state = reduce.applyConversation(this.state, news)
     } catch (error) {
       this.say(error)
     }
@@ -273,7 +304,8 @@ export class Client {
 
   private async learn(id: string): Promise<void> {
     try {
-      this.state = reduce.applyConversation(this.state, await api.conversation(id))
+      const news = await api.conversation(id)
+      this.state = reduce.applyConversation(this.state, news)
     } catch (error) {
       this.say(error)
     }
@@ -292,7 +324,8 @@ export class Client {
     if (this.resending.has(message.id)) return
     this.resending = new Set([...this.resending, message.id])
     try {
-      this.state = reduce.applyMessage(this.state, await api.resend(message.id, message.attempt, despiteUnknown))
+      const news = await api.resend(message.id, message.attempt, despiteUnknown)
+      this.state = reduce.applyMessage(this.state, news)
     } catch (error) {
       // Somebody was quicker, or this was the second click: the live line shows how it stands.
       if (!(error instanceof Problem && error.code === 'attempt_moved_on')) this.say(error)
@@ -337,7 +370,8 @@ export class Client {
   /** Q26: yes releases what arrived before; the live line tells too, this only makes sure. */
   private async refreshConversations(): Promise<void> {
     try {
-      this.state = reduce.applyConversations(this.state, await api.conversations())
+      const page = await api.conversations()
+      this.state = reduce.applyConversations(this.state, page)
     } catch (error) {
       this.say(error)
     }
@@ -353,6 +387,12 @@ export class Client {
       1
     )
   }
+}
+
+/** Gone in the meantime is an answer too; anything else is not. */
+function missing(error: unknown): null {
+  if (error instanceof Problem && error.status === 404) return null
+  throw error
 }
 
 function isNews(known: Readonly<Record<string, Message>>, message: Message): boolean {

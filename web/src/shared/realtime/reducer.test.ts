@@ -5,7 +5,6 @@ import {
   applyChanges,
   applyConversations,
   applyMessages,
-  applyResync,
   compareIds,
   conversationFor,
   EMPTY,
@@ -133,13 +132,6 @@ test('older pages go on where the last one ended; the first page fetched again d
   expect(state.threads['1']).toMatchObject({ ids: ['9', '10', '11'], next: 'oldest' })
   state = applyMessages(state, '1', { items: [message(11), message(10)], next: 'older' }, true)
   expect(state.threads['1']?.next).toBe('oldest')
-})
-
-test('a resync forgets what is known to be whole, and keeps what is held', () => {
-  const state = applyResync(opened())
-  expect(state.threads['1']).toEqual({ ids: [], next: null, loaded: false })
-  expect(state.loaded).toBe(false)
-  expect(state.conversations['1']).toBeDefined()
 })
 
 test('newest first (R87), and unread counted over all', () => {

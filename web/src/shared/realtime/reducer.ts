@@ -170,17 +170,11 @@ export function applyMessages(state: State, id: string, page: Page<Message>, fir
   for (const message of page.items) draft.message(message)
   draft.thread(id, (thread) => ({
     ...thread,
-    // A first page fetched again (after a resync) must not hide that older pages are already here.
+    // A first page fetched again must not hide that older pages are already here.
     next: first && thread.loaded ? thread.next : page.next,
     loaded: true,
   }))
   return draft.done()
-}
-
-/** After a gap: what is on screen stays, but every thread and the list have to be fetched again. */
-export function applyResync(state: State): State {
-  const threads = Object.fromEntries(Object.keys(state.threads).map((id) => [id, NO_THREAD]))
-  return { ...state, threads, next: null, loaded: false }
 }
 
 /** Conversations as the list shows them: newest first (R87). */
