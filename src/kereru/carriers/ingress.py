@@ -25,6 +25,7 @@ from kereru.carriers.contract import (
 from kereru.carriers.exchange import SECRET_HEADERS, masked
 from kereru.kernel import limits
 from kereru.kernel.clock import Clock
+from kereru.kernel.faults import Faults
 from kereru.kernel.logging import get_logger
 from kereru.kernel.metrics import counter, seconds
 from kereru.kernel.secrets import MASK
@@ -124,6 +125,7 @@ class Ingress:
         *,
         body_bytes_max: int = limits.REQUEST_BYTES,
         body_seconds: float = BODY_SECONDS,
+        faults: Faults | None = None,
     ) -> None:
         self._carriers = {str(adapter.kind): _Carrier(adapter) for adapter in carriers}
         self._directory = directory
@@ -133,6 +135,7 @@ class Ingress:
         self._body_bytes_max = body_bytes_max
         self._body_seconds = body_seconds
         self._nonces = Nonces(clock)
+        self._faults = faults or Faults()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one webhook."""
@@ -157,6 +160,7 @@ class Ingress:
             await _answer(send, 503, _RETRY)
         else:
             carrier.counts["taken"].inc()
+            await self._faults.reach("ingress.before_answer")
             start, body = carrier.acknowledgement
             await send(start)
             await send(body)
@@ -176,6 +180,7 @@ class Ingress:
         query = cast("bytes", scope["query_string"]).decode("latin-1")
         request = WebhookRequest(platform.provider_id, platform.platform_id, method, tail, query, headers, body, self._clock.now())
         items = self._genuine_items(carrier, platform, request)
+        await self._faults.reach("ingress.before_sink")
         await self._sink.put(self._batch(carrier, platform, request, items, started))
         carrier.seconds.observe(self._clock.monotonic() - started)
         for item in items:
