@@ -1,12 +1,16 @@
 """Which platform a webhook's token names: read through the one function ingress may call, kept for seconds, dropped when configuration changes."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
+
+import psycopg
 
 from kereru.carriers.contract import WebhookProof, WebhookSecret
 from kereru.carriers.ingress import IngressPlatform
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, Row
+from kereru.kernel.errors import Unavailable
 from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import CannotOpen, Sealer, Secret
 from kereru.provisioning.platforms import store
@@ -15,8 +19,14 @@ from kereru.provisioning.platforms.model import open_credentials, open_hook_secr
 CONFIG_CHANNEL = "kereru_config"
 KEEP_S = 10.0
 """A lost notification costs this long, no longer."""
+ANSWER_S = 1.0
+KEEP_WITHOUT_DATABASE_S = 6 * 3600.0
+"""While the database gives no answer, what was true before holds for so long: the intake log needs to know whose webhook it takes (design §6)."""
 ENTRIES_MAX = 10_000
 _log = get_logger("provisioning.platforms")
+
+_Kept = tuple[float, Row | None, IngressPlatform | None]
+"""When it was read, what was read, what was made of it."""
 
 
 class CachedPlatforms:
@@ -29,8 +39,9 @@ class CachedPlatforms:
         self._database = database
         self._sealer = sealer
         self._clock = clock
-        self._entries: OrderedDict[bytes, tuple[float, Row | None, IngressPlatform | None]] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Kept] = OrderedDict()
         self._stale = 0.0
+        self._silent_until = 0.0
 
     def forget(self) -> None:
         """Read everything anew when it is next asked for."""
@@ -42,15 +53,30 @@ class CachedPlatforms:
         now = self._clock.monotonic()
         kept = self._entries.get(key)
         if kept is None or now - kept[0] >= KEEP_S or kept[0] <= self._stale:
-            kept = (now, *await self._read(key, kept))
-            self._entries[key] = kept
-            self._entries.move_to_end(key)
-            while len(self._entries) > ENTRIES_MAX:
-                self._entries.popitem(last=False)
+            kept = await self._renewed(key, kept, now)
         platform = kept[2]
         return platform if platform is not None and platform.carrier == carrier else None
 
-    async def _read(self, key: bytes, kept: tuple[float, Row | None, IngressPlatform | None] | None) -> tuple[Row | None, IngressPlatform | None]:
+    async def _renewed(self, key: bytes, kept: _Kept | None, now: float) -> _Kept:
+        """The entry read anew, or the one that is kept while the database gives no answer. Raises Unavailable."""
+        old = kept if kept is not None and kept[2] is not None and now - kept[0] <= KEEP_WITHOUT_DATABASE_S else None
+        if old is not None and now < self._silent_until:
+            return old
+        reading = asyncio.create_task(self._read(key, kept))
+        # Without an end of its own: cancelling a query on a frozen server waits for that server.
+        done, _ = await asyncio.wait([reading], timeout=None if old is None else ANSWER_S)
+        if old is not None and (not done or isinstance(reading.exception(), (Unavailable, psycopg.OperationalError))):
+            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._silent_until = now + ANSWER_S
+            return old
+        fresh = (now, *reading.result())
+        self._entries[key] = fresh
+        self._entries.move_to_end(key)
+        while len(self._entries) > ENTRIES_MAX:
+            self._entries.popitem(last=False)
+        return fresh
+
+    async def _read(self, key: bytes, kept: _Kept | None) -> tuple[Row | None, IngressPlatform | None]:
         row = await store.ingress_platform(self._database, key)
         if row is None:
             return None, None
