@@ -1,7 +1,7 @@
 """Builds the application from the slices' routes (design §7). Lower slices never import this; what they need from above comes in `dependencies`."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Router
@@ -44,6 +44,7 @@ def create_app(
     pages: App | None = None,
     schema_version: str = "",
     draining: Callable[[], bool] = lambda: False,
+    intake_problem: Callable[[], Awaitable[str]] | None = None,
 ) -> App:
     """The whole web application. Raises RouteWithoutPolicy for a route that does not say who may use it.
 
@@ -54,7 +55,7 @@ def create_app(
     given = {"database": database, "settings": settings, "clock": clock, "sealer": sealer, "authenticator": authenticator, **(dependencies or {})}
     app = create_routes(settings, routes, authenticator, CursorCodec(cursor_key(master_key)), given)
     mounts = Mounts(app, ingress=ingress, socket=socket, pages=pages)  # pyright: ignore[reportArgumentType] - Litestar's ASGI types are narrower
-    return Dispatcher(mounts, Doors(settings), SecurityHeaders(settings), Readiness(database, schema_version, draining))
+    return Dispatcher(mounts, Doors(settings), SecurityHeaders(settings), Readiness(database, schema_version, draining, intake_problem))
 
 
 def create_routes(

@@ -34,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_s: Annotated[float, Meta(description="How long processes may take over an orderly stop, in seconds, before they are ended.", ge=0.1)] = 60.0
     pool_size: Annotated[int, Meta(description="Database connections per process.", ge=2, le=200)] = 6
     key_file: Annotated[str, Meta(description="File with the master key that seals secrets; empty: HOME/master.key.")] = ""
+    intake_folder: Annotated[
+        str, Meta(description="Folder of the intake log, which takes webhooks while the database is away; empty: HOME/intake.")
+    ] = ""
+    intake_bytes: Annotated[int, Meta(description="How many bytes of webhooks each web process keeps in its intake log.", ge=0)] = 256 * 2**20
     smtp_host: Annotated[str, Meta(description="Mail server for alerts.")] = "localhost"
     smtp_port: Annotated[int, Meta(description="Port of the mail server.", ge=1, le=65535)] = 25
     smtp_user: Annotated[str, Meta(description="User name at the mail server; empty: none.")] = ""
@@ -82,6 +86,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def key_path(self) -> Path:
         """Where the master key lies."""
         return Path(self.key_file) if self.key_file else self.home_path / "master.key"
+
+    @property
+    def intake_path(self) -> Path:
+        """Where the intake logs lie."""
+        return Path(self.intake_folder) if self.intake_folder else self.home_path / "intake"
 
     @property
     def base_url(self) -> str:
