@@ -102,9 +102,10 @@ test('a change that overtakes the answer to a read is not lost', async () => {
   const reading = client.markRead('1')
   const read = await request('/conversations/1/read')
   arrives(12, 3)
-  await read.answer(conversation(message(12), 4))
+  arrives(13, 4)
+  await read.answer(conversation(message(13), 5))
   await reading
-  expect(shown()).toEqual(['10', '11', '12'])
+  expect(shown()).toEqual(['10', '11', '12', '13'])
   expect(client.unread).toBe(0)
 })
 
