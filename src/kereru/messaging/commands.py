@@ -25,6 +25,7 @@ from kereru.messaging.errors import (
     NoSuchNumber,
     NothingToResend,
     ResendNeedsWarning,
+    StillLeaving,
     TooManyAttempts,
 )  # fmt: skip
 from kereru.messaging.model import (
@@ -146,7 +147,7 @@ async def resend(tx: Transaction, sender: Sender, message_id: int, *, attempt: i
     """Try a text once more, as a new attempt with a carrier id of its own (R79, R81).
 
     `attempt` is the newest one the person saw, so that a double click is one resend. Raises NoSuchMessage, AttemptMovedOn, NothingToResend,
-    ResendNeedsWarning (an unknown one without `despite_unknown`), CannotSend.
+    ResendNeedsWarning (an unknown one without `despite_unknown`), StillLeaving, TooManyAttempts, CannotSend.
     """
     row = await store.resendable(tx, sender.user_id, message_id)
     if row is None:
@@ -160,6 +161,9 @@ async def resend(tx: Transaction, sender: Sender, message_id: int, *, attempt: i
         raise ResendNeedsWarning
     if status not in FAILURES and status is not Status.UNKNOWN:
         raise NothingToResend
+    if await store.in_outbox(tx, message_id):
+        # A receipt may fail a text whose hand-over is not written down yet.
+        raise StillLeaving
     facts = await store.send_facts(tx, sender.user_id, row.number_id, row.remote)
     if facts is None:
         raise CannotSend(Reason("number_not_enabled", "This number is no longer yours, so the text cannot be sent again."))

@@ -66,6 +66,12 @@ class NothingToResend(Conflict):
     code = "nothing_to_resend"
 
 
+class StillLeaving(Conflict):
+    """This text is still being handed over to the carrier. Try again in a minute."""
+
+    code = "still_leaving"
+
+
 class TooManyAttempts(Conflict):
     """This text was tried too many times. Write a new one."""
 

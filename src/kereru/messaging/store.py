@@ -96,6 +96,7 @@ JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_i
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound FOR UPDATE OF m
 """
+_IN_OUTBOX = "SELECT 1 FROM outbox WHERE provider_id = scope_provider() AND message_id = %(message)s"
 _RESEND = """
 WITH again AS (
   UPDATE message SET attempt = attempt + 1, status = 1, reason_code = NULL, reason = NULL, version = version + 1
@@ -195,6 +196,11 @@ async def queue(tx: Transaction, params: dict[str, object]) -> Row | None:
 async def resendable(tx: Transaction, user_id: int, message_id: int) -> Row | None:
     """The user's outbound message, locked."""
     return await tx.row(_RESENDABLE, {"user": user_id, "message": message_id})
+
+
+async def in_outbox(tx: Transaction, message_id: int) -> bool:
+    """Whether the message waits to be handed over or is being handed over. The caller holds its row."""
+    return await tx.row(_IN_OUTBOX, {"message": message_id}) is not None
 
 
 async def resend(tx: Transaction, params: dict[str, object]) -> Row:

@@ -57,7 +57,7 @@ async def look_up_due(
 
 def _settlement(row: Row, found: LookUp, outcome: str, carrier_id: str | None) -> Settlement:
     return Settlement(
-        message=row.message_id, attempt=row.attempt, part=row.part, outcome=outcome, cid=carrier_id, looked_up=True,
+        message=row.message_id, attempt=row.attempt, part=row.part, tries=row.tries, outcome=outcome, cid=carrier_id,
         code=found.error_code or (found.carrier_state if outcome == "refused" else None), reason=found.error_reason or None,
     )  # fmt: skip
 

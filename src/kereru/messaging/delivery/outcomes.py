@@ -9,15 +9,16 @@ from kereru.kernel.limits import EXCHANGE_BYTES
 from kereru.messaging.delivery.pace import retry_delay_s
 from kereru.messaging.delivery.store import ClaimedPart, Settlement
 
-_EARLIER = "An earlier part of this text was not confirmed, so the rest was not sent."
+UNWRITTEN = "outcome_not_written"
 
 
 def settlement(part: ClaimedPart, outcome: Outcome, dice: random.Random) -> Settlement:
     """How the hand-over of `part` ended."""
-    named = Settlement(message=part.message_id, attempt=part.attempt, part=part.part, outcome="unknown", raw=_raw(outcome.exchange))
+    named = replace(_of(part, "unknown"), raw=_raw(outcome.exchange))
     if isinstance(outcome, Accepted):
-        return replace(named, outcome="accepted", cid=outcome.carrier_id, cut_to=outcome.carrier_text)
-    worded = replace(named, code=outcome.code, reason=outcome.reason)
+        cut_to = None if outcome.carrier_text is None else _storable(outcome.carrier_text)
+        return replace(named, outcome="accepted", cid=_storable(outcome.carrier_id), cut_to=cut_to)
+    worded = replace(named, code=_storable(outcome.code), reason=_storable(outcome.reason))
     if isinstance(outcome, Unknown):
         return worded
     if isinstance(outcome, Deferred) or outcome.account_problem:
@@ -28,13 +29,30 @@ def settlement(part: ClaimedPart, outcome: Outcome, dice: random.Random) -> Sett
 
 
 def unsent(part: ClaimedPart) -> Settlement:
-    """A part that was claimed and not handed over goes back to the queue."""
-    return Settlement(message=part.message_id, attempt=part.attempt, part=part.part, outcome="unsent")
+    """A part that was claimed and not begun: back to the queue, or given up if an earlier part of its text was not taken (the database decides)."""
+    return _of(part, "unsent")
 
 
-def given_up(part: ClaimedPart) -> Settlement:
-    """A part that follows one whose fate is open, or that was refused."""
-    return replace(unsent(part), outcome="refused", code="earlier_part", reason=_EARLIER)
+def broken(part: ClaimedPart) -> Settlement:
+    """A part whose hand-over an error of ours interrupted: nobody can tell."""
+    return replace(_of(part, "unknown"), code="our_error", reason="An error of ours interrupted the hand-over of this text.")
+
+
+def unwritten(refused: Settlement) -> Settlement:
+    """Instead of an outcome that the database refuses to store."""
+    return Settlement(
+        message=refused.message, attempt=refused.attempt, part=refused.part, tries=refused.tries, outcome="unknown",
+        code=UNWRITTEN, reason="What the carrier answered could not be written down.",
+    )  # fmt: skip
+
+
+def _of(part: ClaimedPart, outcome: str) -> Settlement:
+    return Settlement(message=part.message_id, attempt=part.attempt, part=part.part, tries=part.tries, outcome=outcome)
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL stores no NUL and no half of a surrogate pair; an answer that holds one must not lose its outcome.
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
 def _raw(exchange: Exchange) -> str:
@@ -45,4 +63,4 @@ def _raw(exchange: Exchange) -> str:
         f"{exchange.request_head}\n\n{text(exchange.request_body)}\n\n--- {exchange.duration_ms} ms ---\n"
         f"{exchange.answer_head}\n\n{text(exchange.answer_body)}\n{exchange.note}"
     )
-    return whole.replace("\x00", "\ufffd")[:EXCHANGE_BYTES]
+    return _storable(whole)[:EXCHANGE_BYTES]

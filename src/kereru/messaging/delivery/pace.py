@@ -7,6 +7,7 @@ FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = 60.0
 TRIP_AFTER = 5
 LONGEST_PAUSE_S = 30.0
+_DOUBLINGS = 10
 
 
 class TokenBucket:
@@ -48,7 +49,7 @@ class Circuit:
             return
         self._failures += 1
         if self._failures >= TRIP_AFTER:
-            self._open_until = now + min(LONGEST_PAUSE_S, 2.0 ** (self._failures - TRIP_AFTER))
+            self._open_until = now + min(LONGEST_PAUSE_S, 2.0 ** min(self._failures - TRIP_AFTER, _DOUBLINGS))
 
     def pause_s(self, now: float) -> float:
         """Seconds to wait before the next claim."""
@@ -59,4 +60,4 @@ def retry_delay_s(deferrals: int, retry_after_s: float | None, dice: random.Rand
     """How long a text waits after the carrier surely did not take it: the carrier's own word, else doubling with jitter (G14)."""
     if retry_after_s is not None:
         return retry_after_s + dice.uniform(0, 0.5)
-    return min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**deferrals) * dice.uniform(0.5, 1.0)
+    return min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(deferrals, _DOUBLINGS)) * dice.uniform(0.5, 1.0)

@@ -8,7 +8,7 @@ written when the database answers again.
 import asyncio
 import contextlib
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,10 +26,11 @@ from kereru.kernel.logging import get_logger
 from kereru.kernel.metrics import counter, gauge
 from kereru.messaging.delivery import store
 from kereru.messaging.delivery.look_up import look_up_due
-from kereru.messaging.delivery.outcomes import given_up, settlement, unsent
-from kereru.messaging.delivery.pace import Circuit, TokenBucket
+from kereru.messaging.delivery.outcomes import UNWRITTEN, broken, settlement, unsent, unwritten
+from kereru.messaging.delivery.pace import Circuit, TokenBucket, retry_delay_s
 from kereru.messaging.delivery.part_reference import PartName, put_together
 from kereru.messaging.delivery.store import ClaimedPart, Settlement
+from kereru.messaging.trouble import Fault, fault_of
 
 _log = get_logger("messaging.delivery")
 _handovers = counter("handovers_total", "Hand-overs to carriers by how they ended.", ("carrier", "outcome"))
@@ -42,12 +43,9 @@ POLL_S = 1.0
 LOOK_UP_EVERY_S = 2.0
 LOOK_UP_MOST = 20
 DATABASE_RETRY_S = 0.5
+UNWRITTEN_RETRY_S = 30.0
 LEASE_MARGIN = 0.2
 """A hand-over is not begun in the last fifth of a lease's life: the next holder must not meet an open attempt of ours that it cannot see."""
-
-NOT_WRITTEN = Settlement(
-    message=0, attempt=0, part=0, outcome="unknown", code="outcome_not_written", reason="What the carrier answered could not be written down."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,7 @@ class Sender:
         self._open_platform = open_platform
         self._lease_s = lease_s
         self._lines: dict[tuple[int, int], Line] = {}
+        self._ending: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -84,11 +83,13 @@ class Sender:
         while not self._stop.is_set():
             try:
                 await self._renew()
-            except (psycopg.Error, Unavailable) as error:
+            except Exception as error:  # noqa: BLE001 - one bad round must not end the process; leases outlive several
                 _log.warning("leases.not_renewed", error=repr(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._lease_s / 4)
-        await asyncio.gather(*(line.finish() for line in self._lines.values()))
+        for key in list(self._lines):
+            self._end(key)
+        await asyncio.gather(*self._ending.values())
         with contextlib.suppress(psycopg.Error, Unavailable):
             async with self.database.transaction(INSTALLATION) as tx:
                 await store.drop_leases(tx, self.holder)
@@ -114,15 +115,37 @@ class Sender:
             rows = await store.take_leases(tx, self.holder, self._lease_s)
         valid_until = asked_at + self._lease_s * (1 - LEASE_MARGIN)
         held = {(row.provider_id, row.platform_id): row for row in rows}
-        for key in [key for key, line in self._lines.items() if key not in held or held[key].epoch != line.epoch]:
-            asyncio.create_task(self._lines.pop(key).finish())  # noqa: RUF006 - ends by itself and is fenced by its epoch
+        for key, line in list(self._lines.items()):
+            if key not in held or held[key].epoch != line.epoch:
+                self._end(key)
         for key, row in held.items():
-            line = self._lines.get(key)
+            # A line that still finishes knows of hand-overs that the next one must not touch: one platform, one line.
+            if key not in self._ending:
+                self._keep(key, row, valid_until)
+
+    def _keep(self, key: tuple[int, int], row: Row, valid_until: float) -> None:
+        line = self._lines.get(key)
+        try:
             if line is None:
-                self._lines[key] = line = Line(self, self._open_platform(row), row)
+                line = Line(self, self._open_platform(row), row)
+                self._lines[key] = line
                 line.start()
-            line.valid_until = valid_until
-            line.bucket.rate_per_s = row.sends_per_second
+            elif line.opened_from != _secrets_of(row):
+                line.platform, line.opened_from = self._open_platform(row), _secrets_of(row)
+        except Exception as error:  # noqa: BLE001 - one tenant's broken credentials must not stop the others (G6); its texts end at their deadline
+            _log.error("platform.not_opened", platform=row.platform_id, error=type(error).__name__)
+            return
+        line.valid_until = valid_until
+        line.bucket.rate_per_s = row.sends_per_second
+
+    def _end(self, key: tuple[int, int]) -> None:
+        self._ending[key] = ending = asyncio.create_task(self._lines.pop(key).finish())
+        ending.add_done_callback(lambda _: self._ending.pop(key, None))
+
+
+def _secrets_of(row: Row) -> tuple[object, ...]:
+    """Whatever a change of must reach the next hand-over."""
+    return (row.credentials_sealed, row.endpoints, row.takes_long_texts, row.ingress_token_sealed)
 
 
 class Line:
@@ -131,6 +154,7 @@ class Line:
     def __init__(self, sender: Sender, platform: OpenPlatform, row: Row) -> None:
         self.epoch: int = row.epoch
         self.valid_until = 0.0
+        self.opened_from = _secrets_of(row)
         self.bucket = TokenBucket(row.sends_per_second, sender.clock.monotonic())
         self.platform = platform
         self.sender = sender
@@ -142,6 +166,8 @@ class Line:
         self._flights: set[asyncio.Task[None]] = set()
         self._settled: deque[Settlement] = deque()
         self._settling: asyncio.Task[None] | None = None
+        self._in_hand: Counter[int] = Counter()
+        self._claim_in_doubt = False
 
     def start(self) -> None:
         """Begin to work."""
@@ -169,8 +195,10 @@ class Line:
             self._woken.clear()
             claimed = 0
             try:
+                if self._claim_in_doubt:
+                    await self._give_back()
                 claimed = await self._claim()
-            except (psycopg.Error, Unavailable) as error:
+            except Exception as error:  # noqa: BLE001 - a line that ends by itself would leave its platform silent
                 _log.warning("outbox.not_claimed", error=repr(error))
                 await asyncio.sleep(DATABASE_RETRY_S)
             if not claimed:
@@ -196,62 +224,87 @@ class Line:
         if most < 1:
             return 0
         await self.sender.faults.reach("delivery.before_claim")
+        # From here until the answer is in our hands the claim may be committed without our knowing.
+        self._claim_in_doubt = True
         async with self.sender.database.transaction(INSTALLATION) as tx:
             rows = await store.claim(tx, self._provider, self._platform_id, self.sender.holder, self.epoch, most)
         await self.sender.faults.reach("delivery.claimed")
+        self._claim_in_doubt = False
         self.bucket.take(len(rows))
-        for _, parts in groupby(rows, key=attrgetter("message_id")):
-            flight = asyncio.create_task(self._hand_over(list(parts)))
+        for message_id, parts in groupby(rows, key=attrgetter("message_id")):
+            self._in_hand[message_id] += 1
+            flight = asyncio.create_task(self._fly(list(parts)))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
         return len(rows)
+
+    async def _give_back(self) -> None:
+        in_hand = list(self._in_hand)
+        async with self.sender.database.transaction(INSTALLATION) as tx:
+            await store.give_back(tx, self._provider, self._platform_id, self.epoch, in_hand)
+        self._claim_in_doubt = False
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
         self._woken.set()
 
-    async def _hand_over(self, parts: list[ClaimedPart]) -> None:
+    async def _fly(self, parts: list[ClaimedPart]) -> None:
         """One text: its parts in order; the rest waits (or is given up) as soon as one was not taken."""
+        settled = None
+        for position, part in enumerate(parts):
+            settled = await self._hand_over(part)
+            rest = [] if settled.outcome == "accepted" else [unsent(left) for left in parts[position + 1 :]]
+            self._write([settled, *rest])
+            if settled.outcome != "accepted":
+                break
+        self._release(parts[0].message_id)
+        if settled is not None and settled.stop_account:
+            _log.error("platform.stopped", platform=self._platform_id, code=settled.code)
+
+    async def _hand_over(self, part: ClaimedPart) -> Settlement:
+        """One part, once. Whatever goes wrong with us in between is an outcome too, or the text would stay `sending`."""
         carrier = self.platform.adapter.kind
-        for position, row in enumerate(parts):
+        begun = False
+        try:
+            name = put_together(PartName(part.message_id, part.attempt, part.part))
+            path = self.platform.adapter.status_path(name)
+            callback = self.platform.callback_base + path if path else None
+            outbound = OutboundPart(part_id=name, from_=part.from_number, to=part.to_number, text=part.text, status_callback_url=callback)
+            await self.sender.faults.reach("delivery.before_handover")
+            # The last look at the clock: a process that was stopped past its lease wakes up here.
             if self.sender.clock.monotonic() >= self.valid_until:
-                self._write([unsent(left) for left in parts[position:]])
-                return
-            name = PartName(row.message_id, row.attempt, row.part)
-            path = self.platform.adapter.status_path(put_together(name))
-            part = OutboundPart(
-                part_id=put_together(name),
-                from_=row.from_number,
-                to=row.to_number,
-                text=row.text,
-                status_callback_url=self.platform.callback_base + path if path else None,
-            )
+                return unsent(part)
+            begun = True
             with _in_flight.labels(carrier).track_inprogress():
-                await self.sender.faults.reach("delivery.before_handover")
-                outcome = await self.platform.adapter.send_part(self.platform.access, part)
+                outcome = await self.platform.adapter.send_part(self.platform.access, outbound)
                 await self.sender.faults.reach("delivery.after_handover")
-            settled = settlement(row, outcome, self.sender.dice)
-            _handovers.labels(carrier, settled.outcome).inc()
-            self._circuit.record(taken=settled.outcome in ("accepted", "refused"), now=self.sender.clock.monotonic())
-            if settled.outcome == "accepted":
-                self._write([settled])
-                continue
-            leave = unsent if settled.outcome == "deferred" else given_up
-            self._write([settled, *(leave(left) for left in parts[position + 1 :])])
-            if settled.stop_account:
-                _log.error("platform.stopped", platform=self._platform_id, code=settled.code)
-            return
+            settled = settlement(part, outcome, self.sender.dice)
+        except Exception as error:  # noqa: BLE001 - see above
+            _log.error("handover.broken", message=part.message_id, begun=begun, error=repr(error))
+            settled = broken(part) if begun else replace(unsent(part), retry_s=retry_delay_s(part.deferrals, None, self.sender.dice))
+        _handovers.labels(carrier, settled.outcome).inc()
+        self._circuit.record(taken=settled.outcome in ("accepted", "refused"), now=self.sender.clock.monotonic())
+        return settled
 
     def _write(self, settlements: list[Settlement]) -> None:
+        self._in_hand.update(settlement.message for settlement in settlements)
+        self._enqueue(settlements)
+
+    def _enqueue(self, settlements: list[Settlement]) -> None:
         self._settled.extend(settlements)
         if self._settling is None:
             self._settling = asyncio.create_task(self._settle())
 
+    def _release(self, message_id: int) -> None:
+        self._in_hand[message_id] -= 1
+        if not self._in_hand[message_id]:
+            del self._in_hand[message_id]
+
     async def _settle(self) -> None:
         try:
             while self._settled:
-                batch = [self._settled.popleft() for _ in range(min(SETTLE_MOST, len(self._settled)))]
                 await self.sender.faults.reach("delivery.before_settle")
+                batch = [self._settled.popleft() for _ in range(min(SETTLE_MOST, len(self._settled)))]
                 await self._store(batch)
                 await self.sender.faults.reach("delivery.settled")
                 self._woken.set()
@@ -261,18 +314,32 @@ class Line:
     async def _store(self, batch: list[Settlement]) -> None:
         async def write() -> None:
             async with self.sender.database.transaction(INSTALLATION) as tx:
-                await store.settle(tx, self._provider, self._platform_id, self.epoch, batch)
+                await store.settle(tx, self._provider, self._platform_id, batch)
 
         try:
             await self._until_done(write)
-        except psycopg.Error as error:
-            # One outcome the database refuses must not take the others with it (G6); its text ends as unknown, which people see.
-            _log.error("outcome.refused", error=repr(error), settlements=len(batch))
-            if len(batch) > 1:
-                for one in batch:
-                    await self._store([one])
-            elif batch[0].code != NOT_WRITTEN.code:
-                await self._store([replace(NOT_WRITTEN, message=batch[0].message, attempt=batch[0].attempt, part=batch[0].part)])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other outcomes must still be written
+            await self._store_around(batch, error)
+        else:
+            for settlement in batch:
+                self._release(settlement.message)
+
+    async def _store_around(self, batch: list[Settlement], error: Exception) -> None:
+        """One outcome the database refuses must not take the others with it (G6); its text ends as unknown, which people see.
+
+        While the fault is ours, the outcome is kept and tried again.
+        """
+        _log.error("outcome.refused", error=repr(error), settlements=len(batch))
+        if len(batch) > 1:
+            for one in batch:
+                await self._store([one])
+            return
+        [refused] = batch
+        if fault_of(error) is Fault.ITEM and refused.code != UNWRITTEN:
+            await self._store([unwritten(refused)])
+        else:
+            # It stays in hand meanwhile, so that nothing gives the text back to the queue.
+            asyncio.get_running_loop().call_later(UNWRITTEN_RETRY_S, self._enqueue, [refused])
 
     async def _disown(self) -> None:
         async with self.sender.database.transaction(INSTALLATION) as tx:
@@ -283,7 +350,9 @@ class Line:
         while True:
             try:
                 await write()
-            except (psycopg.OperationalError, psycopg.errors.DeadlockDetected, Unavailable) as error:
+            except (psycopg.Error, Unavailable) as error:
+                if fault_of(error) is not Fault.MOMENT:
+                    raise
                 _log.warning("outcome.not_written", error=repr(error))
                 await asyncio.sleep(DATABASE_RETRY_S)
             else:
@@ -294,5 +363,5 @@ class Line:
             await asyncio.sleep(LOOK_UP_EVERY_S)
             try:
                 await look_up_due(self.sender.database, self.platform, self._provider, self._platform_id, LOOK_UP_MOST, self._write)
-            except (psycopg.Error, Unavailable) as error:
+            except Exception as error:  # noqa: BLE001 - asking is tried again, whatever came in between
                 _log.warning("look_up.failed", error=repr(error))

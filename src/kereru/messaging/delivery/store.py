@@ -1,5 +1,7 @@
 """The functions of 0007 that role `kereru_service` may call."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kereru.kernel.db import Row, Transaction
@@ -8,7 +10,8 @@ _TAKE_LEASES = "SELECT * FROM take_leases(%(holder)s, %(ttl_s)s)"
 _DROP_LEASES = "SELECT drop_leases(%(holder)s)"
 _DISOWN = "SELECT feed_id, number FROM disown_open(%(provider)s, %(platform)s, %(epoch)s)"
 _CLAIM = "SELECT * FROM claim_outbox(%(provider)s, %(platform)s, %(holder)s, %(epoch)s, %(most)s)"
-_SETTLE = "SELECT feed_id, number FROM settle_handovers(%(provider)s, %(platform)s, %(epoch)s, %(items)s::text::jsonb)"
+_GIVE_BACK = "SELECT feed_id, number FROM give_back(%(provider)s, %(platform)s, %(epoch)s, %(in_hand)s::bigint[])"
+_SETTLE = "SELECT feed_id, number FROM settle_handovers(%(provider)s, %(platform)s, %(items)s::text::jsonb)"
 _EXPIRE = "SELECT feed_id, number FROM expire_outbox(%(most)s)"
 _LOOK_UPS = "SELECT * FROM due_look_ups(%(provider)s, %(platform)s, %(window_s)s, %(most)s)"
 _RECEIPTS = "SELECT feed_id, number FROM ingest_receipts(%(items)s::text::jsonb)"
@@ -16,11 +19,12 @@ _FIGURES = "SELECT * FROM delivery_figures()"
 
 
 class ClaimedPart(msgspec.Struct, frozen=True):
-    """A part to hand over; numbers are E.164 (or a short code), `deferrals` says how often its text was put off."""
+    """A part to hand over. `tries` names this hand-over, numbers are E.164 (or a short code), `deferrals` says how often its text was put off."""
 
     message_id: int
     attempt: int
     part: int
+    tries: int
     from_number: str
     to_number: str
     text: str
@@ -33,6 +37,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     message: int
     attempt: int
     part: int
+    tries: int
     outcome: str
     cid: str | None = None
     cut_to: str | None = None
@@ -42,7 +47,6 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     raw: str | None = None
     stop_account: bool = False
     opted_out: bool = False
-    looked_up: bool = False
 
 
 async def take_leases(tx: Transaction, holder: str, ttl_s: float) -> list[Row]:
@@ -66,17 +70,23 @@ async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str
     for row in rows:
         if row.feed_id is not None:
             tx.wake(row.feed_id, row.feed_number)
-    return [ClaimedPart(*row[:7]) for row in rows if row.message_id is not None]
+    return [ClaimedPart(*row[:8]) for row in rows if row.message_id is not None]
 
 
-async def settle(tx: Transaction, provider_id: int, platform_id: int, epoch: int, items: list[Settlement]) -> None:
+async def give_back(tx: Transaction, provider_id: int, platform_id: int, epoch: int, in_hand: Sequence[int]) -> None:
+    """Put back what was claimed under this epoch and never reached us: everything but the messages `in_hand`."""
+    params = {"provider": provider_id, "platform": platform_id, "epoch": epoch, "in_hand": list(in_hand)}
+    _wake(tx, await tx.rows(_GIVE_BACK, params))
+
+
+async def settle(tx: Transaction, provider_id: int, platform_id: int, items: Sequence[Settlement]) -> None:
     """Write outcomes down."""
-    params = {"provider": provider_id, "platform": platform_id, "epoch": epoch, "items": msgspec.json.encode(items).decode()}
+    params = {"provider": provider_id, "platform": platform_id, "items": msgspec.json.encode(items).decode()}
     _wake(tx, await tx.rows(_SETTLE, params))
 
 
 async def expire(tx: Transaction, most: int) -> int:
-    """Fail what waited past its deadline; answers how many owners were told."""
+    """Fail what waited past its deadline, and call unknown what was left in the hands of a sender that is gone; answers how many owners were told."""
     rows = await tx.rows(_EXPIRE, {"most": most})
     _wake(tx, rows)
     return len(rows)

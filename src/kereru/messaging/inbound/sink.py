@@ -69,7 +69,7 @@ class Sink:
         self._database = database
         self._answer_within_s = answer_within_s
         self._texts = Batcher(self._write_texts, self._free_texts, self._set_aside, most=INGEST_BATCH)
-        self._receipts = Batcher(self._write_receipts, _all_free, self._set_aside, most=INGEST_BATCH)
+        self._receipts = Batcher(self._write_receipts, self._free_receipts, self._set_aside, most=INGEST_BATCH)
 
     async def put(self, batch: ArrivalBatch) -> None:
         """Commit everything one webhook brought. Raises NotDurable when that did not happen in time."""
@@ -110,8 +110,13 @@ class Sink:
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
     async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
-        async with self._database.transaction(INSTALLATION) as tx:
+        async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             await store.receipts(tx, msgspec.json.encode(items).decode())
+
+    async def _free_receipts(self, items: Sequence[_Receipt]) -> Sequence[bool]:
+        async with self._database.transaction(INSTALLATION) as tx:
+            free = await store.receipts_free(tx, msgspec.json.encode(items).decode())
+        return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
     async def _set_aside(self, item: _Text | _Receipt, error: Exception) -> None:
         async with self._database.transaction(INSTALLATION) as tx:
@@ -128,10 +133,6 @@ class Sink:
         raw = _clean(arrival.raw.decode("utf-8", "replace"))
         async with self._database.transaction(INSTALLATION) as tx:
             await store.unreadable(tx, provider=arrival.provider_id, platform=arrival.platform_id, key=_digest(raw), raw=raw, reason=arrival.reason)
-
-
-async def _all_free(items: Sequence[_Receipt]) -> Sequence[bool]:
-    return [True] * len(items)
 
 
 def _text(arrival: InboundText, raw: str, request: str) -> _Text:

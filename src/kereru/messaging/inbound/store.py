@@ -7,6 +7,7 @@ from kereru.kernel.db import Row, Transaction
 _TEXTS = "SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)"
 _RECEIPTS = "SELECT feed_id, number AS feed_number FROM ingest_receipts(%(items)s::text::jsonb)"
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
+_RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS ordinal"
 _UNREADABLE = "SELECT ingest_unreadable(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s)"
 
 
@@ -23,8 +24,13 @@ async def receipts(tx: Transaction, items: str) -> None:
 
 
 async def free(tx: Transaction, items: str) -> set[int]:
-    """Ordinals (from 1) of the texts whose number and feed nobody holds."""
+    """Ordinals (from 1) of the texts whose rows nobody holds."""
     return {row.ordinal for row in await tx.rows(_FREE, {"items": items})}
+
+
+async def receipts_free(tx: Transaction, items: str) -> set[int]:
+    """Ordinals (from 1) of the receipts whose messages and feeds nobody holds."""
+    return {row.ordinal for row in await tx.rows(_RECEIPTS_FREE, {"items": items})}
 
 
 async def unreadable(tx: Transaction, **params: Any) -> None:

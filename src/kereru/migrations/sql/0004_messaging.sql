@@ -30,7 +30,7 @@ CREATE TABLE message (
   segments smallint NOT NULL DEFAULT 0,
   reason_code text,
   reason text,
-  cut_to text,                      -- what the carrier says it took, when that is shorter
+  cut_to text,                      -- put together from the parts'
   arrived_before boolean NOT NULL DEFAULT false,
   platform_id bigint NOT NULL,
   carrier_id text,                  -- inbound: the carrier's own id
@@ -67,12 +67,13 @@ CREATE TABLE part (
   look_ups smallint NOT NULL DEFAULT 0,
   look_up_at timestamptz,
   contradicted boolean NOT NULL DEFAULT false,
+  cut_to text,                      -- what the carrier says it took, when that is shorter
   reason_code text,
   reason text,
   PRIMARY KEY (provider_id, message_id, attempt, part)
 ) PARTITION BY RANGE (message_id);
 CREATE INDEX part_carrier_id ON part (provider_id, platform_id, carrier_id) WHERE carrier_id IS NOT NULL;
-CREATE INDEX part_unknown ON part (provider_id, look_up_at) WHERE handover = 5 AND look_up_at IS NOT NULL;
+CREATE INDEX part_unknown ON part (provider_id, platform_id, look_up_at) WHERE handover = 5;
 
 -- Kept whether or not the part is known yet: a receipt may beat the send answer (G20). state as message.status; 0: a word we do not know.
 CREATE TABLE receipt (
@@ -152,7 +153,8 @@ CREATE TABLE outbox (
   parts text[] NOT NULL,
   run_at timestamptz NOT NULL DEFAULT app_now(),
   expires_at timestamptz NOT NULL,
-  claimed boolean NOT NULL DEFAULT false,
+  claimed_at timestamptz,           -- since when a sender has it in hand
+  claimed boolean NOT NULL GENERATED ALWAYS AS (claimed_at IS NOT NULL) STORED,
   deferrals smallint NOT NULL DEFAULT 0,
   reason text NOT NULL DEFAULT '',
   PRIMARY KEY (provider_id, message_id)
@@ -160,6 +162,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_turn ON outbox (provider_id, platform_id, group_id, message_id) WHERE NOT claimed;
 CREATE INDEX outbox_conversation ON outbox (provider_id, conversation_id, message_id);
 CREATE INDEX outbox_expiry ON outbox (expires_at) WHERE NOT claimed;
+CREATE INDEX outbox_in_hand ON outbox (claimed_at) WHERE claimed;
 
 -- Each platform is leased to one sender process; the epoch fences out one that slept (G13).
 CREATE TABLE platform_lease (

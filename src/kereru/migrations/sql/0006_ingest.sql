@@ -1,4 +1,5 @@
--- messaging, inward: one function per batch (design §6). Locks: numbers sorted, conversations by their unique key, feeds sorted and last.
+-- messaging, inward: one function per batch (design §6). Locks of texts: numbers sorted, conversations by their unique key, feeds sorted and last;
+-- of receipts: carrier ids, messages sorted, their parts, feeds.
 
 -- items: [{provider, platform, to, remote, cid|null, text, consent: "stop"|"start"|null, raw, request}]
 -- outcome: 1 shown, 2 withheld, 3 blocked, 4 duplicate, 5 unknown number, 6 no live assignment
@@ -95,24 +96,34 @@ BEGIN
   LEFT JOIN woken w ON w.feed_id = d.feed_id;
 END $$;
 
--- Feeds and numbers that somebody else holds just now: their texts wait for the next batch, the others' need not (design §6).
--- Answers the ordinals whose rows are free.
+-- Rows that somebody else holds just now: their texts wait for the next batch, the others' need not (design §6).
+-- Answers the ordinals whose number, conversation, consent and feed are free.
 CREATE FUNCTION ingest_free(items jsonb) RETURNS SETOF bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   WITH input AS MATERIALIZED (
-    SELECT i.*, n.id AS number_id, u.feed_id FROM ROWS FROM (jsonb_to_recordset(items) AS (provider bigint, platform bigint, "to" text)) WITH ORDINALITY
-      AS i (provider, platform, to_number, ordinal)
+    SELECT i.provider, i.ordinal, n.id AS number_id, v.id AS conversation_id, u.group_id, c.remote, u.feed_id
+    FROM ROWS FROM (jsonb_to_recordset(items) AS (provider bigint, platform bigint, "to" text, remote text)) WITH ORDINALITY
+      AS i (provider, platform, to_number, remote, ordinal)
     LEFT JOIN number n ON n.provider_id = i.provider AND n.platform_id = i.platform AND n.e164 = i.to_number
     LEFT JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL
     LEFT JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-  ), free_numbers AS MATERIALIZED (
-    SELECT provider_id, id FROM number WHERE (provider_id, id) IN (SELECT provider, number_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
-  ), free_feeds AS MATERIALIZED (
-    SELECT provider_id, id FROM feed WHERE (provider_id, id) IN (SELECT provider, feed_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
+    LEFT JOIN conversation v ON v.provider_id = a.provider_id AND v.assignment_id = a.id AND v.remote = i.remote
+    LEFT JOIN remote_consent c ON c.provider_id = u.provider_id AND c.group_id = u.group_id AND c.remote = i.remote
+  ), numbers AS MATERIALIZED (
+    SELECT id FROM number WHERE (provider_id, id) IN (SELECT provider, number_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
+  ), conversations AS MATERIALIZED (
+    SELECT id FROM conversation WHERE (provider_id, id) IN (SELECT provider, conversation_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
+  ), consents AS MATERIALIZED (
+    SELECT group_id, remote FROM remote_consent WHERE (provider_id, group_id, remote) IN (SELECT provider, group_id, remote FROM input)
+    FOR NO KEY UPDATE SKIP LOCKED
+  ), feeds AS MATERIALIZED (
+    SELECT id FROM feed WHERE (provider_id, id) IN (SELECT provider, feed_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
   )
   SELECT ordinal FROM input
-  WHERE (number_id IS NULL OR (provider, number_id) IN (SELECT provider_id, id FROM free_numbers))
-    AND (feed_id IS NULL OR (provider, feed_id) IN (SELECT provider_id, id FROM free_feeds))
+  WHERE (number_id IS NULL OR number_id IN (SELECT id FROM numbers))
+    AND (conversation_id IS NULL OR conversation_id IN (SELECT id FROM conversations))
+    AND (remote IS NULL OR (group_id, remote) IN (SELECT group_id, remote FROM consents))
+    AND (feed_id IS NULL OR feed_id IN (SELECT id FROM feeds))
 $$;
 
 -- What could not be read is kept raw and answered 2xx; it can be read again after a repair (G5).
@@ -124,3 +135,78 @@ LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 
 GRANT EXECUTE ON FUNCTION ingest_texts(jsonb), ingest_free(jsonb), ingest_unreadable(bigint, bigint, text, text, text) TO kereru_ingest;
+
+-- Serialises everything about one carrier id, so that a receipt and the answer it races see each other (G20).
+CREATE FUNCTION lock_carrier_ids(keys text[]) RETURNS void LANGUAGE sql VOLATILE AS $$
+  SELECT count(pg_advisory_xact_lock(k)) FROM (SELECT DISTINCT hashtextextended(key, 20) AS k FROM unnest(keys) AS key ORDER BY 1) sorted
+$$;
+
+-- items: [{provider, platform, cid, message|null, attempt|null, part|null, state, carrier_state, code, reason, raw, request}]
+CREATE FUNCTION ingest_receipts(items jsonb) RETURNS TABLE (feed_id bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+  providers bigint[]; messages bigint[];
+BEGIN
+  PERFORM lock_carrier_ids(ARRAY(SELECT i.platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (platform bigint, cid text)));
+
+  INSERT INTO receipt (provider_id, id, platform_id, carrier_id, state, carrier_state, error_code, reason)
+  SELECT DISTINCT ON (i.provider, i.platform, i.cid, i.state, i.code)
+    i.provider, new_id(), i.platform, i.cid, i.state, i.carrier_state, i.code, i.reason
+  FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, state smallint, carrier_state text, code text, reason text)
+  WHERE NOT EXISTS (SELECT 1 FROM receipt r WHERE r.provider_id = i.provider AND r.platform_id = i.platform AND r.carrier_id = i.cid
+                    AND r.state = i.state AND r.error_code = i.code);
+
+  SELECT array_agg(m.provider_id), array_agg(m.id) INTO providers, messages FROM (
+    SELECT m.provider_id, m.id FROM message m
+    WHERE (m.provider_id, m.id) IN (
+      SELECT p.provider_id, p.message_id FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text)
+      JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid
+      UNION ALL
+      SELECT p.provider_id, p.message_id
+      FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, message bigint, attempt smallint, part smallint)
+      JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt
+        AND p.part = i.part)
+    ORDER BY m.provider_id, m.id FOR NO KEY UPDATE) m;
+
+  -- A callback whose path names our part settles it even if the answer with the carrier's id was lost (design §7).
+  UPDATE part p SET carrier_id = i.cid
+  FROM (SELECT DISTINCT ON (provider, message, attempt, part) * FROM jsonb_to_recordset(items)
+          AS i (provider bigint, platform bigint, cid text, message bigint, attempt smallint, part smallint)
+        WHERE message IS NOT NULL ORDER BY provider, message, attempt, part, cid) i
+  WHERE p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
+    AND p.carrier_id IS NULL AND p.handover IN (2, 5);
+
+  INSERT INTO exchange (provider_id, id, platform_id, message_id, kind, request_id, raw)
+  SELECT i.provider, new_id(), i.platform, p.message_id, 2, i.request, i.raw
+  FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, raw text, request text)
+  LEFT JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid;
+
+  RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(providers, messages) s;
+END $$;
+
+-- As ingest_free, for receipts: answers the ordinals whose messages and feeds are free.
+CREATE FUNCTION receipts_free(items jsonb) RETURNS SETOF bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  WITH input AS MATERIALIZED (
+    SELECT i.provider, i.ordinal, m.id AS message_id, u.feed_id
+    FROM ROWS FROM (jsonb_to_recordset(items) AS (provider bigint, platform bigint, cid text, message bigint)) WITH ORDINALITY
+      AS i (provider, platform, cid, message, ordinal)
+    CROSS JOIN LATERAL (
+      SELECT i.message AS id WHERE i.message IS NOT NULL
+      UNION ALL
+      SELECT p.message_id FROM part p WHERE p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid) named
+    JOIN message m ON m.provider_id = i.provider AND m.id = named.id
+    JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
+    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+    JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+  ), messages AS MATERIALIZED (
+    SELECT id FROM message WHERE (provider_id, id) IN (SELECT provider, message_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
+  ), feeds AS MATERIALIZED (
+    SELECT id FROM feed WHERE (provider_id, id) IN (SELECT provider, feed_id FROM input) FOR NO KEY UPDATE SKIP LOCKED
+  )
+  SELECT generate_series(1, jsonb_array_length(items))
+  EXCEPT
+  SELECT ordinal FROM input WHERE message_id NOT IN (SELECT id FROM messages) OR feed_id NOT IN (SELECT id FROM feeds)
+$$;
+GRANT EXECUTE ON FUNCTION ingest_receipts(jsonb), receipts_free(jsonb) TO kereru_ingest;
