@@ -5,6 +5,7 @@
 
 import secrets
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 import structlog
@@ -151,6 +152,6 @@ def check_address(scope: Scope) -> None:
         return
     if not query.isascii() or b"%00" in query:
         raise Malformed
-    names = [piece.partition(b"=")[0] for piece in query.split(b"&") if piece]
+    names = [unquote_to_bytes(piece.partition(b"=")[0].replace(b"+", b" ")) for piece in query.split(b"&") if piece]
     if len(set(names)) != len(names):
         raise RepeatedParameter

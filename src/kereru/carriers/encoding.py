@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from kereru.kernel.names import clusters
+
 Encoding = Literal["gsm7", "ucs2"]
 
 GSM7_SINGLE, GSM7_PART = 160, 153
@@ -134,21 +136,6 @@ def split_by_bytes(text: str, bytes_max: int) -> tuple[str, ...]:
     return (*parts, current) if current else tuple(parts)
 
 
-def clusters(text: str) -> tuple[str, ...]:
-    """`text` as the characters people see: a practical part of Unicode's text segmentation (UAX 29), without Hangul and Indic rules."""
-    pieces: list[str] = []
-    flag_open = False
-    for character in text:
-        regional = "\U0001f1e6" <= character <= "\U0001f1ff"
-        if pieces and (_extends(character) or pieces[-1][-1] == "\u200d" or (character == "\n" and pieces[-1] == "\r") or (regional and flag_open)):
-            pieces[-1] += character
-            flag_open = flag_open and not regional
-        else:
-            pieces.append(character)
-            flag_open = regional
-    return tuple(pieces)
-
-
 def _packed(text: str, encoding: Encoding, capacity: int) -> tuple[str, ...]:
     parts: list[str] = []
     current: list[str] = []
@@ -182,14 +169,3 @@ def _cost(character: str, encoding: Encoding) -> int:
 
 def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _extends(character: str) -> bool:
-    if character < "\u0300":
-        return False
-    return (
-        character == "\u200d"
-        or unicodedata.category(character) in ("Mn", "Me", "Mc")
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-        or "\U000e0020" <= character <= "\U000e007f"
-    )

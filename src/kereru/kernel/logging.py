@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line on standard error, redacted by key and by type (G33: no bodies, no secrets, numbers masked)."""
 
+import json
 import logging
 import re
 import sys
@@ -13,6 +14,7 @@ from kereru.kernel.secrets import MASK, Secret
 _SECRET_KEY = re.compile(r"password|secret|token|api_?key|authorization|cookie|credential|private", re.IGNORECASE)
 _BODY_KEY = re.compile(r"^(text|body|html|message_text)$", re.IGNORECASE)
 _NUMBER = re.compile(r"\+\d{7,15}\b")
+_CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def mask_number(number: str) -> str:
@@ -36,6 +38,12 @@ def redact(value: object) -> object:
 
 def _redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return cast("MutableMapping[str, Any]", redact(dict(event)))
+
+
+def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """One line of JSON. JSON itself escapes control characters only up to U+001F; terminals obey others too (bad inputs 13 and 21)."""
+    line = json.dumps(event, ensure_ascii=False, default=str)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 
 class _Bridge(logging.Handler):
@@ -64,7 +72,7 @@ def configure(level: str = "info", *, process: str = "", stream: Any = None) -> 
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
             _redact_event,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=stream or cast("TextIO", _StandardError())),

@@ -1,16 +1,16 @@
 """The tree of organisations and what a name or an e-mail address may be. No database here."""
 
 import re
-import unicodedata
 from enum import IntEnum
 from typing import Self
 
 import msgspec
 
 from kereru.kernel.errors import FieldProblem
+from kereru.kernel.limits import NAME_GRAPHEMES
+from kereru.kernel.names import as_name
 from kereru.tenancy.errors import NotAName, NotAnEmail
 
-NAME_CHARACTERS = 100
 EMAIL_CHARACTERS = 254
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*")
 
@@ -75,10 +75,9 @@ def clean_email(typed: str) -> str:
 
 
 def clean_name(typed: str, field: str = "name") -> str:
-    """A name as it is kept (NFC). Raises NotAName when it is empty, too long, or holds control characters (bad inputs 10, 20, 24)."""
-    name = unicodedata.normalize("NFC", typed.strip())
-    # Cc holds CR, LF and NUL; Cs lone surrogates, which no database takes.
-    if not name or len(name) > NAME_CHARACTERS or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        words = f"Give it a name of 1 to {NAME_CHARACTERS} characters on one line."
+    """A name as it is kept (NFC). Raises NotAName when it is empty, too long, or holds control characters (bad inputs 10, 20, 23, 24)."""
+    name = as_name(typed)
+    if not name:
+        words = f"Give it a name of 1 to {NAME_GRAPHEMES} characters on one line."
         raise NotAName(fields=(FieldProblem(field, NotAName.code, words),))
     return name

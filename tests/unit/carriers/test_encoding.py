@@ -8,7 +8,6 @@ from kereru.carriers.encoding import (
     BASIC,
     ESCAPED,
     GSM7,
-    clusters,
     culprits,
     encoding_of,
     has_lone_surrogate,
@@ -17,6 +16,7 @@ from kereru.carriers.encoding import (
     split,
     split_by_bytes,
 )
+from kereru.kernel.names import clusters
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 TEXTS = st.text(st.one_of(st.sampled_from("ab€^{}\n\f'"), st.sampled_from("é’😀\u200d\u0301\U0001f1f3\U0001f1ff"), st.characters(codec="utf-8")))

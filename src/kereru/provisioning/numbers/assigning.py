@@ -4,7 +4,6 @@ Every step may be interrupted: a job written with the claim carries it on, and e
 """
 
 import secrets
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +13,8 @@ from kereru.carriers.numbering import display
 from kereru.kernel.db import ProviderScope, Row, Transaction
 from kereru.kernel.errors import FieldProblem, Invalid, KereruError, Unavailable
 from kereru.kernel.jobs import Backoff, JobKind, defer
+from kereru.kernel.limits import NAME_GRAPHEMES
+from kereru.kernel.names import as_name
 from kereru.kernel.secrets import Secret
 from kereru.provisioning.changes import Owned, tell_owners
 from kereru.provisioning.desk import Desk, refusal
@@ -32,7 +33,6 @@ from kereru.provisioning.errors import (
 from kereru.provisioning.licences import store as licence_store
 from kereru.provisioning.numbers import store
 from kereru.provisioning.numbers.model import (
-    FRIENDLY_NAME_CHARACTERS,
     MMS_AND_SMS,
     SMS,
     Assigned,
@@ -247,8 +247,8 @@ def _as_it_stands(row: Row) -> Assigned:
 
 def _friendly_name(typed: str) -> str:
     """As it is kept; empty means that the number stands for itself (R149)."""
-    name = unicodedata.normalize("NFC", typed.strip())
-    if len(name) > FRIENDLY_NAME_CHARACTERS or any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
-        words = f"Give it a name of at most {FRIENDLY_NAME_CHARACTERS} characters on one line."
+    name = as_name(typed)
+    if name is None:
+        words = f"Give it a name of at most {NAME_GRAPHEMES} characters on one line."
         raise Invalid(words, fields=(FieldProblem("friendly_name", "not_a_name", words),))
     return name

@@ -10,7 +10,6 @@ from kereru.carriers.numbering import DialingHabits, NumberProblem, read_typed
 from kereru.kernel.errors import FieldProblem
 from kereru.provisioning.errors import BadNumber
 
-FRIENDLY_NAME_CHARACTERS = 100
 SMS = 1
 MMS_AND_SMS = 2
 
