@@ -11,6 +11,9 @@ from demo_fixture import Account, Demo, eventually
 
 WORDS: dict[str, str] = json.loads((Path(__file__).parents[2] / "web/src/shared/i18n/en.json").read_text())
 
+LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]
+"""What axe looks at: both schemes, on a desk and in a hand."""
+
 
 def say(key: str, **values: object) -> str:
     """The words on screen under this key."""

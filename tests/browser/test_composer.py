@@ -1,7 +1,8 @@
 """Writing a text: the counter, the keys, the draft, and texts that want to be more than text."""
 
+import re
+
 import pytest
-from browser_client import say
 from browser_desks import Desks
 from playwright.sync_api import expect
 
@@ -108,12 +109,13 @@ def test_a_draft_survives_leaving_and_reload(desk: Desks, phone: str) -> None:
     expect(me.row(phone)).not_to_contain_text("Draft")
 
 
+TITLE = re.compile(r"^(\(\d+\) )?Kererū$")
 HOSTILE = {
     "markup": "<script>window.broken = 1</script><img src=x onerror='window.broken = 1'>javascript:alert(1)",
     "template": "{{7*7}} %s ${window.broken = 1} </textarea>",
     "right to left": "invoice\u202egnp.exe \u2067\u05d0\u05d1",
     "emoji": "👨‍👩‍👧‍👦👩🏽‍🚀🏳️‍🌈",
-    "marks": "Z" + "\u0301" * 1500 + "algo",
+    "marks": "Z" + "\u0301" * 10_000 + "algo",
 }
 
 
@@ -140,4 +142,16 @@ def test_hostile_texts_are_nothing_but_text(desk: Desks, demo: Demo, phone: str,
     me.no_side_scroll()
     me.send("Thank you")
     me.delivered("Thank you")
-    assert say("app.title") in me.page.title()
+    expect(me.page).to_have_title(TITLE)
+
+
+def test_hostile_texts_leave_as_they_were_written(desk: Desks, phone: str) -> None:
+    """Bad inputs 18 and 19: what is sent is what was typed, and it is inert on the way."""
+    me = desk("B")
+    me.open_new(phone)
+    for text in (HOSTILE["markup"], HOSTILE["template"]):
+        me.send(text)
+        me.delivered(text)
+        me.phone_gets(phone, text)
+        expect(me.row(phone)).to_contain_text(text[:30])
+    assert me.page.evaluate("window.broken") is None

@@ -3,10 +3,11 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser_client import Client, say
+from browser_client import LOOKS, Client, say
 from browser_desks import Desks
 from playwright.sync_api import Locator, expect
 
@@ -23,13 +24,19 @@ def admin(demo: Demo, *words: str) -> dict[str, list[dict[str, str]]]:
     return json.loads(done.stdout)
 
 
-@pytest.fixture
-def asked(demo: Demo) -> None:
-    """D will be asked at the next start, whatever was answered before."""
+@pytest.fixture(scope="module")
+def reset(demo: Demo) -> Callable[[], object]:
+    """What an operator does to have D asked again."""
     [provider] = admin(demo, "list")["items"]
     [mine] = [one for one in admin(demo, "numbers", provider["id"])["items"] if one["e164"] == demo.user("D").numbers[0].number]
-    if mine["opt_in"] != "pending":
-        admin(demo, "reset-opt-in", provider["id"], mine["id"])
+    return lambda: admin(demo, "reset-opt-in", provider["id"], mine["id"])
+
+
+@pytest.fixture
+def asked(demo: Demo, reset: Callable[[], object]) -> None:
+    """D will be asked at the next start, whatever was answered before."""
+    if demo.signed_in(demo.user("D")).get("/api/v1/licence")["numbers"][0]["opt_in"] != "pending":
+        reset()
 
 
 def question(me: Client) -> Locator:
@@ -142,3 +149,18 @@ def test_who_has_answered_is_not_asked(desk: Desks, letter: str) -> None:
     me = desk(letter, at="/settings")
     expect(me.page.get_by_role("main")).to_contain_text("555-01")
     expect(question(me)).to_have_count(0)
+
+
+@pytest.mark.usefixtures("asked")
+def test_everybody_can_read_and_answer_the_question(desk: Desks) -> None:
+    """R6, ui.md, AA: axe finds nothing in any look; the focus is on the question, not on an answer, and all answers are in reach."""
+    for scheme, width in LOOKS:
+        me = desk("D", color_scheme=scheme, viewport={"width": width, "height": 844})
+        expect(question(me)).to_be_visible()
+        me.accessible()
+        me.no_side_scroll()
+        for word in ("Cancel", "No", "Yes"):
+            me.page.keyboard.press("Tab")
+            expect(question(me).get_by_role("button", name=word, exact=True)).to_be_focused()
+        for word in ("Cancel", "No", "Yes"):
+            expect(question(me).get_by_role("button", name=word, exact=True)).to_be_in_viewport()
