@@ -5,6 +5,7 @@ Nothing decides on message text; programs decide on `code`.
 """
 
 import inspect
+import re
 from typing import ClassVar
 
 import msgspec
@@ -87,9 +88,12 @@ class Unavailable(KereruError):
     status = 503
 
 
+_CITED = re.compile(r" \([RQPSG][0-9]+(?:(?:, | to )[RQPSG][0-9]+)*\)")
+
+
 def sentence(kind: type[KereruError]) -> str:
-    """The words of an error class: its docstring on one line."""
-    return " ".join((inspect.getdoc(kind) or "").split())
+    """The words of an error class: its docstring on one line, without the numbers of requirements in brackets, which only we can read."""
+    return _CITED.sub("", " ".join((inspect.getdoc(kind) or "").split()))
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ class NotAnEmail(Invalid):
 
 
 class NotAName(Invalid):
-    """This name cannot be used. Choose one of up to 100 characters on one line."""
+    """This name cannot be used. Choose one of up to 64 characters on one line."""
 
     code = "not_a_name"
 
