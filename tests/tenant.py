@@ -10,17 +10,18 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from kereru.api.app import create_app
-from kereru.carriers.registry import Carriers
+from kereru.carriers.ingress import Ingress
 from kereru.entrypoints.jobs import handlers
+from kereru.entrypoints.wiring import desk_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
-from kereru.kernel.faults import Faults
-from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.http_client import Answered, CarrierClient, NotSent, Outgoing, Result
 from kereru.kernel.jobs.worker import JobStore, work_until_idle
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
 from kereru.messaging import api as messaging_api
 from kereru.messaging.commands import release_withheld
+from kereru.messaging.inbound.sink import Sink
 from kereru.provisioning import api
 from kereru.provisioning.desk import Desk
 from kereru.provisioning.licences.commands import set_licence
@@ -28,6 +29,7 @@ from kereru.provisioning.licences.model import Product
 from kereru.provisioning.numbers.assigning import assign_number
 from kereru.provisioning.numbers.model import Assigned, NewAssignment
 from kereru.provisioning.platforms.commands import create_platform
+from kereru.provisioning.platforms.directory import CachedPlatforms
 from kereru.provisioning.platforms.model import NewPlatform
 from kereru.realtime.cursor import CursorCodec
 from kereru.simulators.config import Config, example_config
@@ -51,6 +53,21 @@ class Person:
     feed_id: int
     email: str
     sign_in_id: int
+
+
+@dataclass(slots=True)
+class ApplicationDoor:
+    """The way out of the self-check, to our own address: it leads to the application itself, or to whatever else a test puts there."""
+
+    app: object = None
+
+    async def send(self, request: Outgoing) -> Result:
+        """One request, as a proxy in front of us would pass it on."""
+        if self.app is None:
+            return NotSent("unreachable", "connection refused")
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app)) as client:
+            answer = await client.request(request.method, request.url, headers=dict(request.headers), content=request.body)
+        return Answered(answer.status_code, dict(answer.headers), answer.content, 1)
 
 
 @dataclass(slots=True)
@@ -117,10 +134,23 @@ class Tenant:
 
     async def client(self, person: Person) -> httpx.AsyncClient:
         """A signed-in client program of this person, speaking HTTP with the real application."""
+        return await self.signed_in(person.email)
+
+    @contextlib.asynccontextmanager
+    async def portal(self, who: str = "olive@southern.example") -> AsyncGenerator[httpx.AsyncClient]:
+        """A signed-in portal account, by default one of the provider that receives alerts."""
+        client = await self.signed_in(who)
+        try:
+            yield client
+        finally:
+            await client.aclose()
+
+    async def signed_in(self, email: str) -> httpx.AsyncClient:
+        """Whoever signs in with this e-mail."""
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.app), base_url="http://localhost:8080", headers={"user-agent": "test client"}
         )
-        answer = await client.post("/api/v1/session", json={"email": person.email, "password": PASSWORD})
+        answer = await client.post("/api/v1/session", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         return client
 
@@ -150,10 +180,13 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
         database = await stack.enter_async_context(as_role(url, "kereru_app", size=8))
         host = simulators.url.removeprefix("http://")
         door = await stack.enter_async_context(CarrierClient(allow_private_hosts=(host,)))
-        settings = Settings.load({}, smtp_host="127.0.0.1", smtp_port=simulators.smtp_port, public_url="http://localhost:8080")
+        settings = Settings.load(
+            {}, smtp_host="127.0.0.1", smtp_port=simulators.smtp_port, public_url="http://localhost:8080", allow_private_hosts=(host,)
+        )
         sealer = Sealer({1: KEY}, 1)
         clock = SystemClock()
-        desk = Desk(database, Carriers(door, clock), sealer, settings.base_url, release_withheld, Faults())
+        own_door = ApplicationDoor()
+        desk = desk_of(settings, database, door, sealer, own_door)
         async with database.transaction(INSTALLATION) as tx:
             made = await tenancy.create_provider(tx, "Southern Phone Co.")
             group = await tenancy.create_group(tx, made.provider_id, made.direct_reseller_id, "Blue Door Ltd")
@@ -168,7 +201,12 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
             )
             for level, organisation, name, email, gets_alerts in accounts:
                 await tenancy.create_portal_account(tx, made.provider_id, level, organisation, name, email, PASSWORD, send_alerts=gets_alerts)
-        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld}
+        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk}
         routes = (*tenancy_api.ROUTES, *api.ROUTES, *messaging_api.ROUTES)
-        app = create_app(settings, database, clock, routes, sealer=sealer, master_key=KEY, dependencies=dependencies)
+        ingest = await stack.enter_async_context(as_role(url, "kereru_ingest", size=2))
+        sink = Sink(ingest)
+        stack.push_async_callback(sink.drain)
+        directory = CachedPlatforms(ingest, sealer, clock)
+        ingress = Ingress(desk.carriers.all(), directory, sink, clock)
+        app = own_door.app = create_app(settings, database, clock, routes, sealer=sealer, master_key=KEY, dependencies=dependencies, ingress=ingress)
         yield Tenant(url, database, desk, simulators, settings, made.provider_id, group, people[0], people[1], app)

@@ -4,7 +4,9 @@
 is added in `_THINGS` below, once, and the authorisation matrix then tries it against every route.
 """
 
+import json
 import secrets
+import urllib.parse
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,13 +20,17 @@ from psycopg.rows import namedtuple_row
 from kereru.api.app import create_app
 from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.web import ROUTES
+from kereru.entrypoints.wiring import desk_of
 from kereru.kernel import ids
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database
-from kereru.kernel.secrets import Sealer
+from kereru.kernel.http_client import Answered, Outgoing, Result
+from kereru.kernel.secrets import Sealer, Secret
 from kereru.kernel.settings import Settings
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
+from kereru.provisioning.platforms.model import seal_credentials, seal_hook_secret, seal_token
+from kereru.provisioning.platforms.store import put_token
 from kereru.realtime.backbone import PostgresBackbone
 from kereru.realtime.cursor import CursorCodec
 from kereru.realtime.hub import Hub
@@ -63,6 +69,18 @@ class Thing:
     path: Path
 
 
+class ObligingCarrier:
+    """The way out, at whose end Restcomm says yes to everything: these tests are about who may ask."""
+
+    async def send(self, request: Outgoing) -> Result:
+        """The least that the adapter takes for a yes."""
+        body = b'{"sid": "AC0", "status": "active"}'
+        if "/IncomingPhoneNumbers.json" in request.path:
+            number = urllib.parse.parse_qs(request.path.partition("?")[2])["PhoneNumber"][0]
+            body = json.dumps([{"sid": "PN0", "phone_number": number, "capabilities": {"sms_capable": True}}]).encode()
+        return Answered(200, {}, body, 1)
+
+
 @dataclass
 class Stage:
     """Everything a test needs."""
@@ -92,7 +110,12 @@ class Stage:
             sealer=self.sealer,
             master_key=MASTER_KEY,
             authenticator=authenticator,
-            dependencies={"hub": self.hub, "feed_cursors": CursorCodec(MASTER_KEY), "release_withheld": release_withheld},
+            dependencies={
+                "hub": self.hub,
+                "feed_cursors": CursorCodec(MASTER_KEY),
+                "release_withheld": release_withheld,
+                "desk": desk_of(self.settings, self.database, ObligingCarrier(), self.sealer),
+            },
             **more,
         )
 
@@ -232,7 +255,21 @@ async def _user(stage: Stage, tx, name: str, group: Path) -> None:
     for kind, statement in _THINGS.items():
         values = {**made, "p": provider_id, "e164": f"+1201555{100 + len(stage.people):04}", "phone": PHONE, "client": secrets.token_hex(8)}
         made[kind] = await tx.value(statement, values)
+        if kind == "number":
+            secret = seal_hook_secret(stage.sealer, provider_id, made["platform"], str(values["e164"]), Secret("hush"))
+            await tx.run("UPDATE number SET hook_secret_sealed = %(secret)s WHERE id = %(id)s", {"secret": secret, "id": made[kind]})
+        if kind == "platform":
+            await _secrets(stage, tx, provider_id, made[kind])
+            stage.things.append(Thing(kind, name, ids.encode(made[kind]), Path(provider_id)))
+            continue
         stage.things.append(Thing(kind, name, ids.encode(made[kind]), path))
+
+
+async def _secrets(stage: Stage, tx, provider_id: int, platform_id: int) -> None:
+    sealed = seal_credentials(stage.sealer, provider_id, platform_id, {"account_key": "AC0", "token_secret": Secret("hush")})
+    await tx.run("UPDATE platform SET credentials_sealed = %(sealed)s WHERE id = %(id)s", {"sealed": sealed, "id": platform_id})
+    token = seal_token(stage.sealer, provider_id, platform_id, str(platform_id))
+    await put_token(tx, token_hash(str(platform_id)), provider_id, platform_id, token)
 
 
 _THINGS = {
@@ -263,7 +300,9 @@ async def _sign_in(tx, provider_id: int, name: str) -> int:
 
 async def _account(stage: Stage, tx, provider_id: int, name: str, level: Level, organisation_id: int) -> None:
     await _sign_in(tx, provider_id, name)
-    made = await commands.create_portal_account(tx, provider_id, level, organisation_id, name.title(), f"{name}@people.example", "")
+    made = await commands.create_portal_account(
+        tx, provider_id, level, organisation_id, name.title(), f"{name}@people.example", "", send_alerts=level is Level.PROVIDER
+    )
     stage.people[name] = Person(name, provider_id, made.sign_in_id, None, await _session(tx, provider_id, made.sign_in_id))
 
 

@@ -33,17 +33,48 @@ REFERENCE = pathlib.Path(__file__).parents[2] / "docs/reference/authorisation.md
 PLAIN_PARAMETERS = {"client_id": "matrix-{}"}
 """Path parameters that name nothing stored: the caller makes them up."""
 
+SHARED = {"platform"}
+"""Kinds that belong to the provider as a whole: whoever a route serves may name those of his own provider."""
+
 BODY_KINDS: dict[str, str] = {}
 """Body fields that name a stored thing without saying so: field → kind. Every `x_id` is a thing of the kind x by itself. (`up_to` of a conversation's
 reading mark is a place in time: any id is a good one, and nothing is told about what has it.)"""
 
 PREPARED = {
     f"POST {PREFIX}/numbers/{{number_id:str}}/opt-in": "UPDATE opt_in SET state = 1",
+    f"POST {PREFIX}/assignments/{{assignment_id:str}}/reset-opt-in": "UPDATE opt_in SET state = 2",
+    f"POST {PREFIX}/assignments/{{assignment_id:str}}/retry": "UPDATE assignment SET state = 6",
+    f"POST {PREFIX}/users/{{user_id:str}}/assignments": "UPDATE assignment SET state = 4",
+    f"PUT {PREFIX}/messages/{{client_id:str}}": "UPDATE assignment SET state = 4",
     f"POST {PREFIX}/messages/{{message_id:str}}/resend": (
-        "DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound"
+        "UPDATE assignment SET state = 4; DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound"
     ),
 }
 """What must be so before a route can serve its owner: route → statement."""
+
+_NUMBER = """WITH n AS (INSERT INTO number (provider_id, id, platform_id, e164)
+    SELECT n.provider_id, new_id(), n.platform_id, '+1202' || lpad((nextval('id_sequence') %% 10000000)::text, 7, '0') FROM assignment a
+    JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id WHERE a.id = %s RETURNING provider_id, id),
+  a AS (INSERT INTO assignment (provider_id, id, number_id, user_id, state)
+    SELECT n.provider_id, new_id(), n.id, a.user_id, 4 FROM n, assignment a WHERE a.id = %s RETURNING provider_id, id)"""
+FRESH = {
+    f"DELETE {PREFIX}/assignments/{{assignment_id:str}}": ("assignment_id", _NUMBER + " SELECT id FROM a"),
+    f"POST {PREFIX}/assignments/{{assignment_id:str}}/delete-messages": (
+        "assignment_id",
+        _NUMBER
+        + """, c AS (INSERT INTO conversation (provider_id, id, assignment_id, remote)
+            SELECT provider_id, new_id(), id, '+12025550142' FROM a RETURNING provider_id, id, assignment_id),
+          m AS (INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, platform_id)
+            SELECT provider_id, new_id(), id, false, 9, 'Hello', 1 FROM c)
+          SELECT assignment_id AS id FROM c""",
+    ),
+    f"DELETE {PREFIX}/platforms/{{platform_id:str}}": (
+        "platform_id",
+        """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)
+           SELECT provider_id, new_id(), carrier, name, '' FROM platform WHERE id IN (%s, %s) RETURNING id""",
+    ),
+}
+"""Routes that destroy what they name get a copy of their own, made just before: route → (parameter, statement; the original's id twice)."""
 
 PHONE = "+12025550142"
 MISSING = "9223372036854763462"
@@ -68,6 +99,7 @@ def discover(routes: Iterable[BaseRouteHandler] = ROUTES) -> list[Route]:
     found: list[Route] = []
     for handler in routes:
         body = typing.get_type_hints(handler.fn).get("data")
+        body = next((kind for kind in typing.get_args(body) if kind is not type(None)), body)
         methods = [str(method) for method in handler.http_methods if method != "OPTIONS"]
         found += [Route(method, PREFIX + path, handler.opt[OPT_KEY], body) for path in handler.paths for method in methods]
     return sorted(found, key=lambda route: (route.path, route.method))
@@ -93,7 +125,17 @@ def names(route: Route) -> dict[str, str]:
 
 def sample(kind: object, name: str) -> object:
     """A value that fits a field's type: the least that gets a request as far as authorisation and beyond."""
-    known = {"to": PHONE, "text": "Hello", "email": "x@y.example", "password": "long enough", "attempt": 1, "e164": PHONE}
+    known = {
+        "number": "2015550199",
+        "carrier": "restcomm",
+        "credentials": {"account_key": "AC0", "token_secret": "hush"},
+        "to": PHONE,
+        "text": "Hello",
+        "email": "x@y.example",
+        "password": "long enough",
+        "attempt": 1,
+        "e164": PHONE,
+    }
     if name in known:
         return known[name]
     match msgspec.inspect.type_info(kind):
@@ -164,6 +206,8 @@ def cases(stage, route: Route, principal: Principal, whose: str) -> Iterable[Cas
             )
 
     def mine(thing) -> bool:
+        if thing.kind in SHARED:
+            return thing.path.provider_id == principal.provider_id
         if route.declared.audience.kind == "portal":
             return reach(principal).covers(thing.path)
         return thing.whose == whose and thing.path.user_id is not None
@@ -226,6 +270,10 @@ async def everybody_asks(stage, *, own: bool, routes: Iterable[BaseRouteHandler]
                 for case in cases(stage, route, principal, OWNER_OF.get(who, who)):
                     if case.own != own:
                         continue
+                    if own and refusal is None and route.name in FRESH:
+                        parameter, statement = FRESH[route.name]
+                        original = int(case.chosen[parameter])
+                        case.chosen[parameter] = str(stage.sql(statement, original, original)[0].id)
                     answer = await ask(client, route, case.chosen)
                     yield Asked(route, who, case, answer), judge(route, case, answer, refusal, missing)
 

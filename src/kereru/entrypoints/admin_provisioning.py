@@ -10,31 +10,30 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import Parameter
 
-from kereru.carriers.registry import Carriers
 from kereru.entrypoints.admin import Home, Json, Operator, Provider, app, in_provider, plain, run
 from kereru.entrypoints.problems import MachineProblem
-from kereru.entrypoints.wiring import sealer_of
+from kereru.entrypoints.wiring import desk_of, own_host, sealer_of
 from kereru.kernel import ids
-from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import ProviderScope, Transaction
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import Secret, load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging.commands import release_withheld
-from kereru.provisioning.desk import Desk
+from kereru.provisioning.desk import OPERATOR, Desk
 from kereru.provisioning.licences.commands import set_licence as give_licence
 from kereru.provisioning.licences.model import Product
-from kereru.provisioning.numbers import assigning
+from kereru.provisioning.numbers import assigning, deletion
 from kereru.provisioning.numbers import commands as numbers
 from kereru.provisioning.numbers.model import AssignmentState, NewAssignment
 from kereru.provisioning.opt_in import commands as opt_in
-from kereru.provisioning.opt_in.model import OptIn, Witness
+from kereru.provisioning.opt_in.model import OptIn
 from kereru.provisioning.platforms import commands as platforms
+from kereru.provisioning.platforms.check import check_platform as check_it
+from kereru.provisioning.platforms.deletion import delete_platform as delete_it
 from kereru.provisioning.platforms.model import NewPlatform, PlatformChanges
-
-OPERATOR = Witness("kereru admin")
 
 
 @app.command
@@ -101,6 +100,35 @@ def repoint_webhooks(provider: Provider, platform: str, *, home: Home = None, as
     return _at_desk(home, provider, work, as_json=as_json, words=lambda made: _with_warnings("The webhooks point here.", made))
 
 
+@app.command
+def check_platform(provider: Provider, platform: str, *, home: Home = None, as_json: Json = False) -> int:
+    """Say what is wrong between this installation and a platform's carrier: credentials, clock, webhook, receipts, numbers."""
+
+    async def work(desk: Desk, provider_id: int) -> object:
+        return msgspec.to_builtins(await check_it(desk, provider_id, ids.decode(platform)))
+
+    return _at_desk(home, provider, work, as_json=as_json, words=_check_lines)
+
+
+@app.command
+def delete_platform(
+    provider: Provider,
+    platform: str,
+    *,
+    end_assignments: Annotated[int, Parameter(help="How many numbers it has: they are deleted with it, and all their messages.")] = 0,
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """Delete a platform. While it has numbers, this says how many, and does nothing until you confirm that."""
+
+    async def work(desk: Desk, provider_id: int) -> object:
+        return {"ended_assignments": await delete_it(desk, provider_id, ids.decode(platform), end_assignments=end_assignments)}
+
+    return _at_desk(
+        home, provider, work, as_json=as_json, words=lambda made: f"Platform {platform} is deleted, with {made['ended_assignments']} numbers."
+    )
+
+
 @app.command(name="platforms")
 def list_platforms(provider: Provider, *, home: Home = None, as_json: Json = False) -> int:
     """List a provider's platforms."""
@@ -146,7 +174,7 @@ def end_assignment(provider: Provider, assignment: str, *, home: Home = None, as
     """Take a number from its user. Its messages stay; the carrier's webhook is removed."""
 
     async def work(desk: Desk, provider_id: int) -> object:
-        await numbers.end_assignment(desk, provider_id, ids.decode(assignment))
+        await deletion.end_assignment(desk, provider_id, ids.decode(assignment))
         return ids.decode(assignment)
 
     return _at_desk(home, provider, work, as_json=as_json, words=lambda _: f"Assignment {assignment} was ended.")
@@ -168,6 +196,17 @@ def list_numbers(
         return {"items": [plain(entry) | said for entry, said in zip(entries, words, strict=True)]}
 
     return run(home, in_provider(provider, work), as_json=as_json, words=_number_lines)
+
+
+@app.command
+def delete_number(provider: Provider, assignment: str, *, home: Home = None, as_json: Json = False) -> int:
+    """Delete a number: it is taken from its user, all its messages are deleted, the carrier's webhook is removed."""
+
+    async def work(desk: Desk, provider_id: int) -> object:
+        done = await deletion.delete_number(desk, provider_id, ids.decode(assignment))
+        return {"id": done.assignment_id, "messages": done.deleted.messages, "conversations": done.deleted.conversations}
+
+    return _at_desk(home, provider, work, as_json=as_json, words=lambda made: f"The number is deleted, with {made['messages']} messages.")
 
 
 @app.command
@@ -194,7 +233,7 @@ def reset_opt_in(provider: Provider, assignment: str, *, home: Home = None, as_j
     """Have a user asked again, at the next start of the client, whether to text with a number."""
 
     async def work(tx: Transaction, provider_id: int) -> object:
-        await opt_in.reset(tx, provider_id, ids.decode(assignment), OPERATOR, release_withheld)
+        await opt_in.reset(tx, provider_id, ids.decode(assignment), OPERATOR.witness, release_withheld)
         return ids.decode(assignment)
 
     return run(home, in_provider(provider, work), as_json=as_json, words=lambda _: f"The user of assignment {assignment} will be asked again.")
@@ -209,8 +248,9 @@ def _at_desk(
     async def working(desk: Operator) -> object:
         sealer = sealer_of(load_or_make_key(settings.key_path))
         async with CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door:
-            carriers = Carriers(door, SystemClock())
-            return await work(Desk(desk.app, carriers, sealer, settings.base_url, release_withheld), ids.decode(provider))
+            own = CarrierClient(allow_private_hosts=(own_host(settings),), ca_bundle=settings.ca_bundle)
+            async with own:
+                return await work(desk_of(settings, desk.app, door, sealer, own), ids.decode(provider))
 
     return run(home, working, as_json=as_json, words=words)
 
@@ -242,6 +282,12 @@ def _endpoints(given: tuple[str, ...]) -> dict[str, str]:
 def _with_warnings(sentence: str, made: dict[str, object]) -> str:
     warnings: list[str] = made.get("warnings") or []  # pyright: ignore[reportAssignmentType]
     return "\n".join((sentence, *warnings))
+
+
+def _check_lines(answer: dict[str, object]) -> str:
+    checks: list[dict[str, str]] = answer["checks"]  # pyright: ignore[reportAssignmentType]
+    marks = {"good": "ok   ", "note": "note ", "wrong": "WRONG"}
+    return "\n".join(f"{marks[one['state']]}  {one['text']}" + (f"\n       → {one['advice']}" if one["advice"] else "") for one in checks)
 
 
 def _platform_lines(answer: dict[str, object]) -> str:

@@ -129,6 +129,12 @@ app.command(
     help="Act as the operator above all providers: organisations, people, API keys, numbers.",
 )
 
+app.command(
+    "kereru.entrypoints.evidence:app",
+    name="evidence",
+    help="Who agreed to what: write it out, and check that nobody changed it.",
+)
+
 
 def main() -> None:
     """Run the command line and end the process: 0 when it went well, 1 with one plain sentence when not."""

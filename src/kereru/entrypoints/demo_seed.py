@@ -8,11 +8,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kereru.carriers.registry import Carriers
 from kereru.entrypoints.demo import DemoAccount, DemoNumber, DemoPlatform, Seeded
-from kereru.entrypoints.wiring import sealer_of
+from kereru.entrypoints.wiring import desk_of, sealer_of
 from kereru.kernel import ids
-from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope, Transaction
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import load_or_make_key
@@ -98,7 +96,7 @@ async def make_tenant(settings: Settings, simulator_url: str) -> Seeded:
         Database(settings.database_url, "kereru_app", size=4) as database,
         CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door,
     ):
-        desk = Desk(database, Carriers(door, SystemClock()), sealer, settings.base_url, release_withheld)
+        desk = desk_of(settings, database, door, sealer)
         tree = await _people(database)
         platforms = await _platforms(desk, tree.provider_id, inventory, simulator_url)
         for user in _USERS:

@@ -7,19 +7,15 @@ from collections.abc import Awaitable, Callable
 import psycopg
 import uvloop
 
-from kereru.carriers.registry import Carriers
 from kereru.entrypoints.jobs import run_jobs
-from kereru.entrypoints.wiring import sealer_of, stop_event
-from kereru.kernel.clock import SystemClock
+from kereru.entrypoints.wiring import desk_of, sealer_of, stop_event
 from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
-from kereru.messaging.commands import release_withheld
 from kereru.messaging.delivery import store as delivery
-from kereru.provisioning.desk import Desk
 
 _log = get_logger("scheduler")
 
@@ -43,7 +39,7 @@ async def run(settings: Settings) -> None:
         Database(settings.database_url, "kereru_service", size=2) as service,
         CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s) as door,
     ):
-        desk = Desk(app, Carriers(door, SystemClock()), sealer, settings.base_url, release_withheld)
+        desk = desk_of(settings, app, door, sealer)
 
         async def expire() -> None:
             async with service.transaction(INSTALLATION) as tx:

@@ -2,18 +2,15 @@
 
 import asyncio
 
-from kereru.carriers.registry import Carriers
 from kereru.entrypoints.demo import DemoAccount, DemoNumber
 from kereru.entrypoints.demo_seed import PASSWORD
-from kereru.entrypoints.wiring import sealer_of
+from kereru.entrypoints.wiring import desk_of, sealer_of
 from kereru.kernel import ids
-from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging.commands import release_withheld
-from kereru.provisioning.desk import Desk
 from kereru.provisioning.licences.commands import set_licence
 from kereru.provisioning.licences.model import Product
 from kereru.provisioning.numbers.assigning import assign_number
@@ -22,6 +19,7 @@ from kereru.provisioning.platforms.commands import create_platform
 from kereru.provisioning.platforms.model import NewPlatform
 from kereru.simulators.config import load_config
 from kereru.tenancy import commands as tenancy
+from kereru.tenancy.model import Level
 
 EMAIL = "fay@snowgate.example"
 NUMBERS = {"restcomm": "+12015550160", "inteliquent": "+13125550160"}
@@ -54,11 +52,15 @@ async def _make(settings: Settings, carriers_url: str) -> tuple[DemoAccount, ...
         Database(settings.database_url, "kereru_app", size=4) as database,
         CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door,
     ):
-        desk = Desk(database, Carriers(door, SystemClock()), sealer, settings.base_url, release_withheld)
+        desk = desk_of(settings, database, door, sealer)
         async with database.transaction(INSTALLATION) as tx:
             made = await tenancy.create_provider(tx, "Northern Phone Co.")
             group = await tenancy.create_group(tx, made.provider_id, made.direct_reseller_id, "Snowgate Ltd")
             user = await tenancy.create_user(tx, made.provider_id, group, "Fay Nilsen", EMAIL, PASSWORD)
+            # Without somebody who receives alerts there can be no platform (R126).
+            await tenancy.create_portal_account(
+                tx, made.provider_id, Level.PROVIDER, made.provider_id, "Nora Frost", "nora@northern.example", PASSWORD, send_alerts=True
+            )
         async with database.transaction(ProviderScope(made.provider_id)) as tx:
             await set_licence(tx, made.provider_id, user.id, Product.DESKTOP, release_withheld)
         numbers: list[DemoNumber] = []

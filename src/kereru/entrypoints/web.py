@@ -16,7 +16,7 @@ from kereru.api.bundle import BundleApp
 from kereru.api.doors import Doors
 from kereru.carriers.ingress import Ingress
 from kereru.carriers.registry import Carriers
-from kereru.entrypoints.wiring import sealer_of
+from kereru.entrypoints.wiring import desk_of, own_host, sealer_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.kernel.http_client import CarrierClient
@@ -61,6 +61,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         door = await ending.enter_async_context(
             CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s)
         )
+        own_door = await ending.enter_async_context(CarrierClient(allow_private_hosts=(own_host(settings),), ca_bundle=settings.ca_bundle))
         carriers = Carriers(door, clock)
         authenticator = Authenticator(app, settings, clock)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
@@ -102,7 +103,12 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
             sealer=sealer,
             master_key=master_key,
             authenticator=authenticator,
-            dependencies={"hub": realtime.hub, "feed_cursors": feed_cursors, "release_withheld": release_withheld},
+            dependencies={
+                "hub": realtime.hub,
+                "feed_cursors": feed_cursors,
+                "release_withheld": release_withheld,
+                "desk": desk_of(settings, app, door, sealer, own_door),
+            },
             ingress=Ingress(carriers.all(), platforms, sink, clock),
             socket=realtime.socket,
             pages=BundleApp(),

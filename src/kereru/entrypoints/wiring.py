@@ -2,13 +2,38 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from kereru.carriers.registry import Carriers
-from kereru.kernel.db import Row
+from kereru.kernel.clock import SystemClock
+from kereru.kernel.db import Database, Row, Transaction
+from kereru.kernel.http_client import Door
+from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import Sealer
+from kereru.kernel.settings import Settings
+from kereru.messaging.commands import release_withheld
+from kereru.messaging.deletion import count_messages, delete_messages, forget_references
 from kereru.messaging.delivery.sender import OpenPlatform
+from kereru.provisioning.desk import Desk, MessagesPort
 from kereru.provisioning.platforms.model import ingress_url, open_access, open_token
+from kereru.tenancy.policy import Principal
+
+_log = get_logger("provisioning.changes")
+
+
+async def record_history(
+    tx: Transaction,
+    principal: Principal | None,
+    action: str,
+    target_kind: str,
+    target_id: int,
+    target_name: str,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+) -> None:
+    """Provisioning's changes in the history log; logged only, until tenancy keeps that log."""
+    _log.info("changed", action=action, kind=target_kind, id=target_id, by=principal.sign_in_id if principal else "operator")
 
 
 def sealer_of(master_key: bytes) -> Sealer:
@@ -25,6 +50,19 @@ def platform_opener(carriers: Carriers, sealer: Sealer, base_url: str) -> Callab
         return OpenPlatform(access, carriers.of(row.carrier), ingress_url(base_url, row.carrier, token))
 
     return opened
+
+
+def desk_of(settings: Settings, database: Database, door: Door, sealer: Sealer, own_door: Door | None = None) -> Desk:
+    """The way of provisioning of a process. `own_door`, for the self-check, may call our own address; without it that is done by `door`."""
+    clock = SystemClock()
+    messages = MessagesPort(release_withheld, delete_messages, count_messages, forget_references)
+    return Desk(database, Carriers(door, clock), sealer, settings.base_url, messages, record_history, clock, door, own_door or door)
+
+
+def own_host(settings: Settings) -> str:
+    """host:port of our own public address, wherever that lies."""
+    parts = urlsplit(settings.base_url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def stop_event() -> asyncio.Event:

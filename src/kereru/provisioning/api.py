@@ -1,9 +1,9 @@
-"""Routes of the client's start: the licence answer (R1 to R4) and the opt-in answer (R7 to R16)."""
+"""Routes of the client's start, the licence answer (R1 to R4) and the opt-in answer (R7 to R16), and all routes of provisioning."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from litestar import Request, get, post
+from litestar import get, post
 from litestar.params import Parameter
 from phonenumbers import country_code_for_region
 
@@ -12,15 +12,17 @@ from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.errors import Forbidden
 from kereru.provisioning.desk import ReleaseWithheld
 from kereru.provisioning.errors import NoSuchAssignment
+from kereru.provisioning.evidence import api as evidence_api
 from kereru.provisioning.licences import queries
 from kereru.provisioning.licences.model import Licence, LicenceNumber, LicenceSettings, LicenceUser
+from kereru.provisioning.numbers import api as numbers_api
 from kereru.provisioning.opt_in import commands
-from kereru.provisioning.opt_in.model import Answer, Witness
+from kereru.provisioning.opt_in.model import Answer
+from kereru.provisioning.platforms import api as platforms_api
+from kereru.provisioning.portal import AnyRequest, witness_of
 from kereru.realtime.cursor import CursorCodec
 from kereru.realtime.queries import has_live_socket, present_cursor
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
-
-AGENT_CHARACTERS = 300
 
 
 class OptInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +58,7 @@ async def get_licence(principal: Principal, database: Database, feed_cursors: Cu
     summary="Answer whether you want to text with a number",
 )
 async def answer_opt_in(
-    request: Request[Any, Any, Any],
+    request: AnyRequest,
     principal: Principal,
     database: Database,
     release_withheld: ReleaseWithheld,
@@ -69,8 +71,7 @@ async def answer_opt_in(
     """
     user = _user(principal)
     number = ids.decode(number_id)
-    agent = request.headers.get("user-agent", "")[:AGENT_CHARACTERS]
-    witness = Witness(principal.email, request.client.host if request.client else "", _storable(agent))
+    witness = witness_of(request, principal)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         await commands.answer(tx, principal.provider_id, user.id, number, Answer(data.answer), witness, release_withheld)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
@@ -86,9 +87,4 @@ def _user(principal: Principal) -> UserIdentity:
     return principal.user
 
 
-def _storable(header: str) -> str:
-    """A header as evidence may keep it: printable, whatever was sent."""
-    return "".join(character if character.isprintable() else "�" for character in header)
-
-
-ROUTES = (get_licence, answer_opt_in)
+ROUTES = (get_licence, answer_opt_in, *platforms_api.ROUTES, *numbers_api.ROUTES, *evidence_api.ROUTES)

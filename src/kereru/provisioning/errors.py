@@ -91,3 +91,50 @@ class AlreadyAnswered(Conflict):
     """This question was answered already. Your provider can have you asked again."""
 
     code = "already_answered"
+
+
+class NoAlertRecipient(Conflict):
+    """No platform can be added: nobody with a login at this level receives alerts.
+
+    Alerts tell you that a user did not agree to text, or that something around a platform went wrong, so somebody has to get them. Switch Send Alerts
+    on for a portal user of the provider first (R126, R127).
+    """
+
+    code = "no_alert_recipient"
+
+
+class LastAlertRecipient(Conflict):
+    """Nobody would receive alerts any more, and there is a platform whose alerts somebody has to get.
+
+    Switch Send Alerts on again, or set up another recipient at the provider's level first (R138, R139).
+    """
+
+    code = "last_alert_recipient"
+
+
+class PlatformHasNumbers(Conflict):
+    """This platform still has numbers. Confirm how many of them are to be deleted with it (R202)."""
+
+    code = "platform_has_numbers"
+
+
+class EndpointNotAllowed(Invalid):
+    """This address is not one of the carrier's. Whoever runs Kererū can set it with kereru admin create-platform."""
+
+    code = "endpoint_not_allowed"
+
+
+class NotRetried(Conflict):
+    """Only a number whose set-up failed can be tried again."""
+
+    code = "not_failed"
+
+
+class NothingSaved(Conflict):
+    """There are no saved messages to delete for this number (R182)."""
+
+    code = "nothing_saved"
+
+
+class NoSuchProvider(NotFound):
+    """There is no such provider, or you may not see it."""

@@ -5,8 +5,9 @@ from functools import partial
 from kereru.kernel.jobs import Handler, JobKind
 from kereru.provisioning.desk import Desk
 from kereru.provisioning.licences.commands import LICENCE_TURNED, licence_turned
-from kereru.provisioning.numbers.assigning import REGISTER_NUMBER, carry_on
-from kereru.provisioning.numbers.commands import POINT_WEBHOOK, REMOVE_WEBHOOK, point_webhook, remove_webhook
+from kereru.provisioning.numbers.assigning import REGISTER_NUMBER, REMOVE_WEBHOOK, carry_on
+from kereru.provisioning.numbers.commands import POINT_WEBHOOK, point_webhook, remove_webhook
+from kereru.provisioning.numbers.deletion import PURGE_AGAIN, purge_again
 
 
 def handlers(desk: Desk) -> dict[JobKind, Handler]:
@@ -16,4 +17,5 @@ def handlers(desk: Desk) -> dict[JobKind, Handler]:
         REGISTER_NUMBER: partial(carry_on, desk),
         REMOVE_WEBHOOK: partial(remove_webhook, desk),
         POINT_WEBHOOK: partial(point_webhook, desk),
+        PURGE_AGAIN: partial(purge_again, desk),
     }

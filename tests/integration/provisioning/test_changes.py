@@ -10,7 +10,7 @@ import pytest
 from changes import assert_changes_explain, changes_after, fetch_state
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
-from kereru.provisioning.numbers.commands import end_assignment
+from kereru.provisioning.numbers.deletion import end_assignment
 from kereru.provisioning.opt_in import commands
 from kereru.provisioning.opt_in.model import Answer, Witness
 from kereru.provisioning.platforms.commands import update_platform

@@ -22,7 +22,8 @@ from kereru.provisioning.errors import (
     TextingIsOff,
 )  # fmt: skip
 from kereru.provisioning.licences.queries import numbers
-from kereru.provisioning.numbers.commands import end_assignment, list_numbers, repoint_webhooks, retry_assignment
+from kereru.provisioning.numbers.commands import list_numbers, repoint_webhooks, retry_assignment
+from kereru.provisioning.numbers.deletion import end_assignment
 from kereru.provisioning.numbers.model import AssignmentState
 from kereru.provisioning.platforms.commands import create_platform, resume_platform, update_platform
 from kereru.provisioning.platforms.directory import KEEP_S, CachedPlatforms
@@ -190,7 +191,7 @@ async def test_what_the_form_must_say(tenant: Tenant) -> None:
     with pytest.raises(MmsIsOff):
         await tenant.assign(tenant.ana, mms=True)
     assert (await tenant.assign(tenant.ana)).state is AssignmentState.ENABLED
-    assert tenant.sql("SELECT messaging_type FROM assignment")[0].messaging_type == 1
+    assert tenant.sql("SELECT messaging_type FROM assignment")[0].messaging_type is None
     await tenant.platform("inteliquent")
     with pytest.raises(ChoosePlatform):
         await tenant.assign(tenant.ana, "2015550111")

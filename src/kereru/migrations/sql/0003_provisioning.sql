@@ -50,11 +50,13 @@ CREATE TABLE assignment (
   number_id bigint NOT NULL,
   user_id bigint NOT NULL,
   friendly_name text NOT NULL DEFAULT '',
-  messaging_type smallint NOT NULL DEFAULT 1 CHECK (messaging_type IN (1, 2)), -- 1 SMS, 2 MMS & SMS
-  user_can_block boolean,
+  messaging_type smallint CHECK (messaging_type IN (1, 2)), -- 1 SMS, 2 MMS & SMS; null: as the platform says (R152)
+  user_can_block boolean,                                   -- null: as the platform says (R131, R152)
+  enable_confirmed boolean NOT NULL DEFAULT false,          -- a person agreed that texting may be switched on at the carrier (Q17)
   -- 1 requested, 2 checking, 3 registering, 4 enabled, 5 rejected, 6 failed (product.md 5.2)
   state smallint NOT NULL CHECK (state BETWEEN 1 AND 6),
   problem text NOT NULL DEFAULT '',
+  problem_code text NOT NULL DEFAULT '',
   started_at timestamptz NOT NULL DEFAULT app_now(),
   ended_at timestamptz,
   PRIMARY KEY (provider_id, id),
@@ -100,6 +102,26 @@ CREATE TABLE opt_in_event (
   FOREIGN KEY (provider_id, assignment_id) REFERENCES assignment
 );
 
+-- The evidence: one chain per provider, each entry holding the hash of the one before (docs/reference/evidence.md). Entries come through
+-- add_evidence only; nothing but the owner could change one, and then the chain would show it.
+CREATE TABLE evidence (
+  provider_id bigint NOT NULL REFERENCES provider,
+  number bigint NOT NULL,          -- from 1, without gaps
+  at timestamptz NOT NULL,
+  event text NOT NULL,
+  assignment_id bigint,
+  body text NOT NULL,              -- the JSON exactly as it was hashed
+  previous_hash bytea NOT NULL,
+  hash bytea NOT NULL,             -- sha256(previous_hash followed by body in UTF-8)
+  PRIMARY KEY (provider_id, number)
+);
+CREATE INDEX evidence_assignment ON evidence (provider_id, assignment_id, number) WHERE assignment_id IS NOT NULL;
+CREATE TABLE evidence_head (
+  provider_id bigint PRIMARY KEY REFERENCES provider,
+  number bigint NOT NULL,
+  hash bytea NOT NULL
+);
+
 -- Which users have a live socket, and on which process; a "start" is the load of a window while there is none (design §7).
 CREATE UNLOGGED TABLE live_socket (
   provider_id bigint NOT NULL,
@@ -117,6 +139,9 @@ CALL guard_tenant_table('licence');
 CALL guard_tenant_table('opt_in');
 CALL guard_tenant_table('opt_in_event', false);
 CALL guard_tenant_table('live_socket');
+CALL guard_tenant_table('evidence', false);
+CALL guard_tenant_table('evidence_head', false);
+REVOKE INSERT ON evidence, evidence_head FROM kereru_app;
 
 -- What ingress must know of a platform, before a tenant is known.
 CREATE FUNCTION ingress_platform(wanted bytea) RETURNS TABLE (
@@ -139,5 +164,38 @@ CREATE FUNCTION ingress_token_of(its_provider bigint, its_platform bigint) RETUR
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT token_sealed FROM ingress_token t WHERE t.provider_id = its_provider AND t.platform_id = its_platform AND its_provider = scope_provider()
 $$;
+-- A platform was deleted: its address is nobody's any more.
+CREATE FUNCTION drop_ingress_token(its_provider bigint, its_platform bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  DELETE FROM ingress_token t WHERE t.provider_id = its_provider AND t.platform_id = its_platform AND its_provider = scope_provider()
+$$;
+
+-- Adds an entry to the provider's chain and answers its number. It holds the head until the commit, so numbers have no gaps; callers take it after
+-- the locks of numbers and before those of feeds.
+CREATE FUNCTION add_evidence(its_provider bigint, its_event text, its_assignment bigint, its_actor text, its_address text, its_agent text,
+  its_details json) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  head evidence_head;
+  instant timestamptz;
+  its_body text;
+  its_hash bytea;
+BEGIN
+  IF its_provider IS DISTINCT FROM scope_provider() THEN
+    RAISE insufficient_privilege USING MESSAGE = 'evidence is added in its own provider''s scope';
+  END IF;
+  INSERT INTO evidence_head VALUES (its_provider, 0, sha256(convert_to('kereru evidence ' || its_provider, 'UTF8'))) ON CONFLICT DO NOTHING;
+  SELECT * INTO head FROM evidence_head h WHERE h.provider_id = its_provider FOR UPDATE;
+  instant := app_now();
+  its_body := json_build_object('provider', its_provider::text, 'number', head.number + 1,
+    'at', to_char(instant AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'event', its_event, 'assignment', its_assignment::text,
+    'actor', its_actor, 'address', its_address, 'agent', its_agent, 'details', its_details)::text;
+  its_hash := sha256(head.hash || convert_to(its_body, 'UTF8'));
+  INSERT INTO evidence VALUES (its_provider, head.number + 1, instant, its_event, its_assignment, its_body, head.hash, its_hash);
+  UPDATE evidence_head h SET number = head.number + 1, hash = its_hash WHERE h.provider_id = its_provider;
+  RETURN head.number + 1;
+END $$;
+
 GRANT EXECUTE ON FUNCTION ingress_platform(bytea) TO kereru_ingest;
-GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint) TO kereru_app;
+GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint), drop_ingress_token(bigint, bigint),
+  add_evidence(bigint, text, bigint, text, text, text, json) TO kereru_app;

@@ -17,3 +17,4 @@ def upgrade() -> None:
         run(name)
     run_text(schema_text())
     run("0008_jobs")
+    run("0009_deletion")

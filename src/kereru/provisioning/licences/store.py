@@ -8,10 +8,12 @@ from kereru.kernel.db import Row, Transaction
 LIVE_LICENCE = "l.starts_at <= app_now() AND (l.ends_at IS NULL OR l.ends_at > app_now())"
 
 _NUMBERS = f"""
-SELECT n.id, n.e164, n.version, a.id AS assignment_id, a.friendly_name, a.messaging_type, coalesce(o.state, 0) AS opt_in,
-  l.user_id IS NOT NULL AS licensed
+SELECT n.id, n.e164, n.version, a.id AS assignment_id, a.friendly_name,
+  CASE WHEN p.mms THEN coalesce(a.messaging_type, 2) ELSE 1 END AS messaging_type,
+  coalesce(o.state, 0) AS opt_in, l.user_id IS NOT NULL AS licensed
 FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id
 LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND {LIVE_LICENCE}
 LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s AND a.ended_at IS NULL AND a.state = 4

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import msgspec
 
@@ -49,6 +49,24 @@ class NewAssignment:
     mms: bool | None = None
     user_can_block: bool | None = None
     enable_messaging: bool = False
+
+
+class Keep(Enum):
+    """Leave it as it is, where None has a meaning of its own."""
+
+    KEEP = "keep"
+
+
+KEEP = Keep.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentChanges:
+    """What to change of an assignment. None of `messaging_type` (SMS, MMS_AND_SMS) and of `user_can_block`: as the platform says (R152)."""
+
+    friendly_name: str | Keep = KEEP
+    messaging_type: int | Keep | None = KEEP
+    user_can_block: bool | Keep | None = KEEP
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,15 @@ INSERT INTO number (provider_id, id, platform_id, e164) VALUES (scope_provider()
 ON CONFLICT (provider_id, platform_id, e164) DO UPDATE SET platform_id = excluded.platform_id RETURNING id
 """
 _ASSIGNMENT = """
-INSERT INTO assignment (provider_id, id, number_id, user_id, friendly_name, messaging_type, user_can_block, state)
-VALUES (scope_provider(), new_id(), %(number)s, %(user)s, %(friendly_name)s, %(type)s, %(user_can_block)s, %(state)s) RETURNING id
+INSERT INTO assignment (provider_id, id, number_id, user_id, friendly_name, messaging_type, user_can_block, enable_confirmed, state)
+VALUES (scope_provider(), new_id(), %(number)s, %(user)s, %(friendly_name)s, %(type)s, %(user_can_block)s, %(enable_confirmed)s, %(state)s)
+RETURNING id
 """
 _FACTS = """
-SELECT a.provider_id, a.id, a.number_id, a.user_id, a.state, a.messaging_type, a.started_at, a.ended_at, app_now() - a.started_at AS age,
-  u.feed_id, n.e164, n.carrier_ref, n.hook_secret_sealed, n.platform_id, p.name AS platform_name, p.user_confirmation
+SELECT a.provider_id, a.id, a.number_id, a.user_id, a.state, a.problem, a.problem_code, a.started_at, a.ended_at, app_now() - a.started_at AS age,
+  a.friendly_name, a.messaging_type, a.user_can_block, a.enable_confirmed, p.mms AND coalesce(a.messaging_type, 2) = 2 AS mms,
+  u.feed_id, u.name AS user, n.e164, n.carrier_ref, n.hook_secret_sealed, n.platform_id, p.name AS platform_name, p.user_confirmation,
+  p.mms AS platform_mms
 FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id
@@ -84,6 +87,16 @@ async def enabled_of_platform(tx: Transaction, platform_id: int) -> Sequence[Row
     return await tx.rows(_FACTS + " AND n.platform_id = %(platform)s AND a.ended_at IS NULL AND a.state = 4 ORDER BY n.id", {"platform": platform_id})
 
 
+async def live_of_platform(tx: Transaction, platform_id: int) -> Sequence[Row]:
+    """The same for all live assignments of a platform, however far they are set up, in the order numbers are locked."""
+    return await tx.rows(_FACTS + " AND n.platform_id = %(platform)s AND a.ended_at IS NULL ORDER BY n.id", {"platform": platform_id})
+
+
+async def among(tx: Transaction, assignment_ids: Sequence[int]) -> Sequence[Row]:
+    """The same for these assignments, in the order numbers are locked."""
+    return await tx.rows(_FACTS + " AND a.id = ANY (%(ids)s::bigint[]) ORDER BY n.id", {"ids": list(assignment_ids)})
+
+
 async def number(tx: Transaction, number_id: int) -> Row | None:
     """A number as such."""
     return await tx.row(
@@ -91,12 +104,21 @@ async def number(tx: Transaction, number_id: int) -> Row | None:
     )
 
 
-async def set_state(tx: Transaction, assignment_id: int, state: AssignmentState, *, problem: str = "", over: bool = False) -> None:
-    """Move a live assignment on; `over` ends it as well."""
+async def set_state(tx: Transaction, assignment_id: int, state: AssignmentState, *, problem: str = "", code: str = "", over: bool = False) -> None:
+    """Move a live assignment on, with why in words and as a code; `over` ends it as well."""
     await tx.run(
-        """UPDATE assignment SET state = %(state)s, problem = %(problem)s, ended_at = CASE WHEN %(over)s THEN app_now() END
+        """UPDATE assignment SET state = %(state)s, problem = %(problem)s, problem_code = %(code)s, ended_at = CASE WHEN %(over)s THEN app_now() END
         WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL""",
-        {"id": assignment_id, "state": int(state), "problem": problem, "over": over},
+        {"id": assignment_id, "state": int(state), "problem": problem, "code": code, "over": over},
+    )
+
+
+async def change(tx: Transaction, assignment_id: int, values: Mapping[str, object]) -> None:
+    """What a person may change of a live assignment, all of it: friendly_name, messaging_type, user_can_block."""
+    await tx.run(
+        """UPDATE assignment SET friendly_name = %(friendly_name)s, messaging_type = %(messaging_type)s, user_can_block = %(user_can_block)s
+        WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL""",
+        {**values, "id": assignment_id},
     )
 
 

@@ -1,9 +1,19 @@
-"""All SQL of opt-in. `opt_in_event` is append-only: the role may insert and read, nothing else."""
+"""All SQL of opt-in. `opt_in_event` is append-only: the role may insert and read, nothing else; each event is an entry of the evidence as well."""
 
 from collections.abc import Sequence
 
 from kereru.kernel.db import Row, Transaction
+from kereru.provisioning.evidence import store as evidence
+from kereru.provisioning.evidence.model import Event
 from kereru.provisioning.opt_in.model import EventKind, OptIn, Witness
+
+_AS_EVIDENCE = {
+    EventKind.YES: Event.OPT_IN_ACCEPTED,
+    EventKind.NO: Event.OPT_IN_DECLINED,
+    EventKind.CANCEL: Event.OPT_IN_POSTPONED,
+    EventKind.RESET: Event.OPT_IN_RESET,
+    EventKind.NOT_ASKED_ANY_MORE: Event.OPT_IN_WAIVED,
+}
 
 _FACTS = """
 SELECT a.id AS assignment_id, n.id AS number_id, u.feed_id, coalesce(o.state, 0) AS state, coalesce(o.postpone_mailed, false) AS postpone_mailed,
@@ -46,6 +56,11 @@ async def unanswered(tx: Transaction, platform_id: int) -> Sequence[Row]:
     return await tx.rows(_FACTS + " AND p.id = %(platform)s AND o.state IN (1, 4) ORDER BY n.id", {"platform": platform_id})
 
 
+async def of_platform(tx: Transaction, platform_id: int) -> Sequence[Row]:
+    """Every enabled assignment of a platform, in the order numbers are locked."""
+    return await tx.rows(_FACTS + " AND p.id = %(platform)s ORDER BY n.id", {"platform": platform_id})
+
+
 async def put(tx: Transaction, assignment_id: int, state: OptIn, *, mailed: bool = False) -> None:
     """Store a state, and its time where it has one (R9, R11, R15). Earlier times stay."""
     await tx.run(_PUT, {"assignment": assignment_id, "state": int(state), "mailed": mailed})
@@ -57,7 +72,8 @@ async def drop(tx: Transaction, assignment_id: int) -> None:
 
 
 async def add_event(tx: Transaction, assignment_id: int, kind: EventKind, witness: Witness) -> int:
-    """An entry of the evidence; its id."""
+    """An event, and its entry in the evidence (R9, R11, R15, R20); the event's id."""
+    await evidence.add(tx, _AS_EVIDENCE[kind], assignment_id, witness, {})
     values = {"assignment": assignment_id, "kind": int(kind), "actor": witness.actor, "address": witness.address, "agent": witness.agent}
     return await tx.value(_EVENT, values)
 

@@ -6,46 +6,56 @@ from collections.abc import Mapping, Sequence
 
 from kereru.carriers.contract import CarrierAdapter, Credentials, CredentialsGood, PlatformAccess, PlatformOptions, Problem
 from kereru.kernel.db import ProviderScope, Row, Transaction
-from kereru.provisioning.desk import Desk, refusal
-from kereru.provisioning.errors import NoSuchPlatform
+from kereru.kernel.secrets import CannotOpen, Secret
+from kereru.provisioning.changes import Owned, lock_numbers, tell_owners
+from kereru.provisioning.desk import OPERATOR, Author, Desk, refusal
+from kereru.provisioning.errors import BadCredentials, NoSuchPlatform
+from kereru.provisioning.opt_in import store as opt_in_store
 from kereru.provisioning.opt_in.commands import stop_asking
 from kereru.provisioning.platforms import store
+from kereru.provisioning.platforms.alerts import platform_guard
 from kereru.provisioning.platforms.directory import CONFIG_CHANNEL
 from kereru.provisioning.platforms.model import (
+    SWITCHES,
     NewPlatform,
     Platform,
     PlatformChanges,
     SavedPlatform,
     clean_credentials,
+    clean_platform_name,
+    merge_credentials,
     open_access,
     seal_credentials,
     seal_token,
 )  # fmt: skip
 
 TOKEN_BYTES = 32
-SWITCHES = ("endpoints", "user_confirmation", "user_can_block", "mms", "mail_on_postpone", "takes_long_texts", "token_hash")
 _NO_RECEIPTS = "The carrier account sends no delivery receipts, so texts will not show as delivered. Switch receipts on at the carrier."
 
 
-async def create_platform(desk: Desk, provider_id: int, wanted: NewPlatform) -> SavedPlatform:
+async def create_platform(desk: Desk, provider_id: int, wanted: NewPlatform, author: Author = OPERATOR) -> SavedPlatform:
     """A platform whose credentials the carrier accepts (R116 to R122, R142), with a webhook address of its own.
 
-    Raises UnknownCarrier, BadCredentials, CredentialsRefused, CarrierUnreachable; then nothing is saved.
+    Raises UnknownCarrier, NoAlertRecipient (R126), BadCredentials, CredentialsRefused, CarrierUnreachable; then nothing is saved.
     """
     adapter = desk.carriers.of(wanted.carrier)
+    async with desk.database.transaction(ProviderScope(provider_id)) as tx:
+        await platform_guard(tx, provider_id)
     credentials = clean_credentials(adapter, wanted.credentials)
+    name = clean_platform_name(wanted.name) or adapter.title
     good = await _try(adapter, provider_id, credentials, wanted.endpoints)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
         platform_id = await store.new_id(tx)
-        switches = {name: getattr(wanted, name) for name in SWITCHES}
+        switches = {switch: getattr(wanted, switch) for switch in SWITCHES}
         await store.insert(
             tx,
             {
                 **switches,
+                "endpoints": wanted.endpoints,
                 "id": platform_id,
                 "carrier": wanted.carrier,
-                "name": wanted.name.strip() or adapter.title,
+                "name": name,
                 "account": good.account_id or "",
                 "sealed": seal_credentials(desk.sealer, provider_id, platform_id, credentials),
                 "rate": adapter.capabilities.rate_per_second,
@@ -53,53 +63,95 @@ async def create_platform(desk: Desk, provider_id: int, wanted: NewPlatform) -> 
         )
         sealed = seal_token(desk.sealer, provider_id, platform_id, token)
         await store.put_token(tx, hashlib.sha256(token.encode()).digest(), provider_id, platform_id, sealed)
+        after: dict[str, object] = {"carrier": wanted.carrier, "name": name, **switches, "endpoints": dict(wanted.endpoints)}
+        await desk.record_history(tx, author.principal, "platform.created", "platform", platform_id, name, {}, after)
         tx.notify(CONFIG_CHANNEL)
+        # Again, and last: whoever switches the only recipient off at this moment waits, or made us wait and is seen now.
+        await platform_guard(tx, provider_id)
     return SavedPlatform(platform_id, _warnings(good))
 
 
-async def update_platform(desk: Desk, provider_id: int, platform_id: int, changes: PlatformChanges) -> SavedPlatform:
-    """Change a platform; new credentials or addresses are tried at the carrier first (R142). New credentials take a stop off.
+async def update_platform(
+    desk: Desk, provider_id: int, platform_id: int, changes: PlatformChanges, author: Author = OPERATOR, *, keep_unnamed: bool = False
+) -> SavedPlatform:
+    """Change a platform; its details are tried at the carrier first, whatever is changed (R142). New credentials take a stop off.
 
-    Switching User Confirmation off lets pending numbers be used; those who said No stay unavailable (Q16).
-    Raises NoSuchPlatform and what `create_platform` raises; then nothing is saved.
+    With `keep_unnamed`, credentials that are not named, or are empty, stay as they are. Switching User Confirmation off lets pending numbers be used;
+    those who said No stay unavailable (Q16). Raises NoSuchPlatform and what `create_platform` raises; then nothing is saved.
     """
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
         row = await _access(tx, platform_id)
     adapter = desk.carriers.of(row.carrier)
-    before = open_access(row, desk.sealer)
-    credentials = None if changes.credentials is None else clean_credentials(adapter, changes.credentials)
-    good = None
-    if credentials is not None or changes.endpoints is not None:
-        endpoints = before.endpoints if changes.endpoints is None else changes.endpoints
-        good = await _try(adapter, provider_id, credentials or before.credentials, endpoints, platform_id)
+    credentials = _credentials(desk, adapter, row, changes.credentials, keep_unnamed=keep_unnamed)
+    endpoints = row.endpoints if changes.endpoints is None else changes.endpoints
+    good = await _try(adapter, provider_id, credentials or _opened(desk, row), endpoints, platform_id)
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
-        values = {name: getattr(changes, name) for name in ("name", *SWITCHES)}
+        values: dict[str, object] = {switch: getattr(changes, switch) for switch in SWITCHES}
+        values |= {"name": None if changes.name is None else clean_platform_name(changes.name) or adapter.title, "endpoints": changes.endpoints}
         sealed = None if credentials is None else seal_credentials(desk.sealer, provider_id, platform_id, credentials)
-        account = good.account_id if good else None
-        if not await store.update(tx, {**values, "id": platform_id, "sealed": sealed, "account": account}):
+        if not await store.update(tx, {**values, "id": platform_id, "sealed": sealed, "account": good.account_id}):
             raise NoSuchPlatform
         if credentials is not None:
             await store.resume(tx, platform_id)
+        before, after = _differences(row, values, secrets_changed=credentials is not None)
+        if after:
+            await desk.record_history(tx, author.principal, "platform.changed", "platform", platform_id, row.name, before, after)
         tx.notify(CONFIG_CHANNEL)
         if changes.user_confirmation is False and row.user_confirmation:
             await stop_asking(tx, provider_id, platform_id, desk.release_withheld)
-    return SavedPlatform(platform_id, _warnings(good) if good else ())
+        if changes.mms is not None and changes.mms != row.mms:
+            await _tell_all(tx, provider_id, platform_id)
+    return SavedPlatform(platform_id, _warnings(good))
 
 
-async def resume_platform(tx: Transaction, platform_id: int) -> None:
-    """Send again through a platform that was stopped because the carrier refused the account. Doing it twice is doing it once.
+async def resume_platform(tx: Transaction, platform_id: int) -> bool:
+    """Send again through a platform that was stopped because the carrier refused the account; whether it was stopped.
 
-    Raises NoSuchPlatform.
+    Doing it twice is doing it once. Raises NoSuchPlatform.
     """
     await _access(tx, platform_id)
-    if await store.resume(tx, platform_id):
+    resumed = await store.resume(tx, platform_id)
+    if resumed:
         tx.notify(CONFIG_CHANNEL)
         tx.notify("kereru_outbox")
+    return resumed
 
 
 async def list_platforms(tx: Transaction) -> Sequence[Platform]:
     """The provider's live platforms, oldest first."""
     return [Platform(**row._asdict()) for row in await store.live(tx)]
+
+
+def _credentials(desk: Desk, adapter: CarrierAdapter, row: Row, given: Credentials | None, *, keep_unnamed: bool) -> Credentials | None:
+    """The new credentials; None when nothing was typed."""
+    if given is None or not keep_unnamed:
+        return None if given is None else clean_credentials(adapter, given)
+    typed = {name: value.reveal() if isinstance(value, Secret) else value for name, value in given.items()}
+    if not any(value.strip() for value in typed.values()):
+        return None
+    return clean_credentials(adapter, merge_credentials(_opened(desk, row), typed))
+
+
+def _opened(desk: Desk, row: Row) -> Credentials:
+    try:
+        return open_access(row, desk.sealer).credentials
+    except CannotOpen as error:
+        message = "The credentials that are stored cannot be read with this installation's key. Enter all of them anew."
+        raise BadCredentials(message) from error
+
+
+def _differences(row: Row, values: Mapping[str, object], *, secrets_changed: bool) -> tuple[dict[str, object], dict[str, object]]:
+    """What the history shows; of credentials only that they were changed."""
+    changed = {name: value for name, value in values.items() if value is not None and value != getattr(row, name)}
+    before = {name: getattr(row, name) for name in changed}
+    return before, {**changed, **({"credentials": "changed"} if secrets_changed else {})}
+
+
+async def _tell_all(tx: Transaction, provider_id: int, platform_id: int) -> None:
+    """Every owner's client learns what his number can do now."""
+    held = await opt_in_store.of_platform(tx, platform_id)
+    await lock_numbers(tx, [row.number_id for row in held])
+    await tell_owners(tx, provider_id, [Owned(row.number_id, row.feed_id) for row in held])
 
 
 async def _access(tx: Transaction, platform_id: int) -> Row:

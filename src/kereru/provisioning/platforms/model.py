@@ -1,5 +1,6 @@
 """What a platform is: a provider's account at a carrier, its switches, and its credentials, sealed."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,11 +9,12 @@ import msgspec
 
 from kereru.carriers.contract import CarrierAdapter, CarrierKind, Credentials, PlatformAccess, PlatformOptions
 from kereru.kernel.db import Row
-from kereru.kernel.errors import FieldProblem
+from kereru.kernel.errors import FieldProblem, Invalid
 from kereru.kernel.secrets import Sealer, Secret
 from kereru.provisioning.errors import BadCredentials
 
 CREDENTIAL_CHARACTERS = 1000
+NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class Platform(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+SWITCHES = ("user_confirmation", "user_can_block", "mms", "mail_on_postpone", "takes_long_texts", "token_hash")
+
+
 @dataclass(frozen=True, slots=True)
 class SavedPlatform:
     """A platform just saved, and what a careful person should know about it."""
@@ -93,6 +98,20 @@ def clean_credentials(adapter: CarrierAdapter, given: Credentials) -> Credential
     if problems:
         raise BadCredentials(problems[0].text, fields=tuple(problems))
     return cleaned
+
+
+def clean_platform_name(typed: str) -> str:
+    """A platform's name as it is kept; empty: named after the carrier. Raises Invalid."""
+    name = unicodedata.normalize("NFC", typed.strip())
+    if len(name) > NAME_CHARACTERS or any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+        words = f"Give it a name of at most {NAME_CHARACTERS} characters on one line."
+        raise Invalid(words, fields=(FieldProblem("name", "not_a_name", words),))
+    return name
+
+
+def merge_credentials(before: Credentials, given: Mapping[str, str]) -> Credentials:
+    """The present credentials with those that were typed anew; a field left empty stays as it is, since no screen ever shows a secret."""
+    return {**before, **{name: value for name, value in given.items() if value.strip()}}
 
 
 def seal_credentials(sealer: Sealer, provider_id: int, platform_id: int, credentials: Credentials) -> bytes:

@@ -8,7 +8,14 @@ from kereru.kernel.db import Database, Row, Transaction
 
 _COLUMNS = """id, name, carrier, user_confirmation, user_can_block, mms, mail_on_postpone, takes_long_texts, token_hash, stopped_at, stopped_reason,
   created_at"""
-_ACCESS = "provider_id, id AS platform_id, carrier, name, credentials_sealed, endpoints, takes_long_texts, token_hash, user_confirmation, mms"
+_ACCESS = """provider_id, id AS platform_id, carrier, name, credentials_sealed, endpoints, takes_long_texts, token_hash, user_confirmation,
+  user_can_block, mms, mail_on_postpone"""
+_SHOWN = f"""
+SELECT {_COLUMNS}, provider_id, id AS platform_id, endpoints, credentials_sealed, sends_per_second, queue_deadline_s,
+  (SELECT count(*) FROM number n JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL
+   WHERE n.provider_id = platform.provider_id AND n.platform_id = platform.id) AS numbers
+FROM platform WHERE provider_id = scope_provider() AND ended_at IS NULL
+"""
 
 _INSERT = """
 INSERT INTO platform (provider_id, id, carrier, name, carrier_account, credentials_sealed, endpoints, user_confirmation, user_can_block, mms,
@@ -60,6 +67,52 @@ async def access(tx: Transaction, platform_id: int) -> Row | None:
     return await tx.row(
         f"SELECT {_ACCESS} FROM platform WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL FOR SHARE",
         {"id": platform_id},
+    )
+
+
+async def any_access(tx: Transaction, platform_id: int) -> Row | None:
+    """The same, also of a platform that was deleted: its webhooks are still to be removed."""
+    return await tx.row(f"SELECT {_ACCESS} FROM platform WHERE provider_id = scope_provider() AND id = %(id)s", {"id": platform_id})
+
+
+async def shown(tx: Transaction, platform_id: int | None = None) -> Sequence[Row]:
+    """Live platforms, or the one, with what a screen shows of them, oldest first."""
+    return await tx.rows(_SHOWN + " AND (%(id)s::bigint IS NULL OR id = %(id)s) ORDER BY id", {"id": platform_id})
+
+
+async def hold(tx: Transaction, platform_id: int) -> Row | None:
+    """A live platform's name, held against everybody else until the commit: nobody assigns a number of it meanwhile."""
+    return await tx.row(
+        "SELECT name, carrier FROM platform WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL FOR UPDATE", {"id": platform_id}
+    )
+
+
+async def end(tx: Transaction, provider_id: int, platform_id: int) -> None:
+    """The platform is deleted: nothing is sent or taken in by it any more. Its credentials stay until its webhooks are removed."""
+    await tx.run("UPDATE platform SET ended_at = app_now() WHERE provider_id = scope_provider() AND id = %(id)s", {"id": platform_id})
+    await tx.run("SELECT drop_ingress_token(%(provider)s, %(platform)s)", {"provider": provider_id, "platform": platform_id})
+
+
+async def forget_credentials(tx: Transaction, platform_id: int) -> None:
+    """Throw a deleted platform's credentials away once no webhook of it is left at the carrier."""
+    await tx.run(
+        """UPDATE platform p SET credentials_sealed = '' WHERE p.provider_id = scope_provider() AND p.id = %(id)s AND p.ended_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM number n WHERE n.provider_id = p.provider_id AND n.platform_id = p.id AND n.carrier_ref <> '')""",
+        {"id": platform_id},
+    )
+
+
+async def lock_alerts(tx: Transaction) -> None:
+    """Serialise whatever decides whether somebody receives this provider's alerts, until the commit."""
+    await tx.run("SELECT pg_advisory_xact_lock(hashtextextended('alerts ' || scope_provider(), 4))")
+
+
+async def alert_facts(tx: Transaction) -> Row:
+    """How many live platforms there are, and how many portal accounts at the provider's level receive alerts and can sign in."""
+    return await tx.row(
+        """SELECT (SELECT count(*) FROM platform WHERE provider_id = scope_provider() AND ended_at IS NULL) AS platforms,
+          (SELECT count(*) FROM portal_role r JOIN sign_in s ON s.provider_id = r.provider_id AND s.id = r.sign_in_id AND s.disabled_at IS NULL
+           WHERE r.provider_id = scope_provider() AND r.level = 1 AND r.send_alerts) AS recipients"""
     )
 
 

@@ -1,0 +1,72 @@
+"""`kereru evidence`: writes a provider's chain of evidence to a file, and checks such files on any machine, without a database."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from kereru.entrypoints.admin import Home, Json, Operator, Provider, run
+from kereru.entrypoints.problems import MachineProblem, from_os_error
+from kereru.kernel import ids
+from kereru.provisioning.evidence.commands import export as export_chain
+from kereru.provisioning.evidence.model import continues
+from kereru.provisioning.evidence.model import verify as verify_chain
+
+app = App(name="evidence", help="Who agreed to what: write it out, and check that nobody changed it.", result_action="return_value")
+
+
+@app.command
+def export(
+    *,
+    provider: Provider,
+    to: Annotated[Path, Parameter(help="The file to write; it must not be there yet.")],
+    home: Home = None,
+    as_json: Json = False,
+) -> int:
+    """Write a provider's whole evidence to a file, one JSON object a line. Keep it where this machine's operator cannot change it."""
+
+    async def work(desk: Operator) -> object:
+        provider_id = ids.decode(provider)
+        chain = export_chain(desk.app, provider_id)
+        first = await anext(chain)
+        try:
+            with to.open("xb") as file:
+                file.write(first)
+                async for line in chain:
+                    file.write(line)
+        except FileExistsError as error:
+            raise MachineProblem("file_exists", f"{to} is there already.", "Name a new file; evidence is never written over.") from error
+        except OSError as error:
+            raise from_os_error(error, to) from error
+        with to.open("rb") as file:
+            return verify_chain(file)
+
+    return run(home, work, as_json=as_json, words=lambda made: f"{made['entries']} entries are in {to}. Last hash: {made['head']}")
+
+
+@app.command
+def verify(
+    file: Path,
+    *,
+    after: Annotated[Path | None, Parameter(help="An older file of the same provider, which the new one must begin with.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Check a file of evidence: nothing in it was changed, taken out or put in. With --after, nor was it written anew since."""
+    lines = _lines(file)
+    found = verify_chain(lines) if after is None else continues(_lines(after), lines)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        since = "" if after is None else f" It begins with all of {after}."
+        print(f"The evidence of {found.name} holds: {found.entries} entries, as they were written.{since} Last hash: {found.head}")
+    return 0
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        with file.open("rb") as opened:
+            return opened.readlines()
+    except OSError as error:
+        raise from_os_error(error, file) from error

@@ -1,0 +1,36 @@
+"""The Send-Alerts guard: while there is a platform, somebody at the provider's level receives its alerts (R126, R127, R138, R139)."""
+
+from kereru.kernel.db import Transaction
+from kereru.provisioning.errors import LastAlertRecipient, NoAlertRecipient
+from kereru.provisioning.platforms import store
+
+
+async def alert_recipients_guard(tx: Transaction, provider_id: int) -> None:
+    """Call it last in every transaction that switches Send Alerts off, or deletes, moves or disables a portal account. Raises LastAlertRecipient.
+
+    It takes the provider's lock of alerts first and looks then, so it sees what others committed while it waited: of two people who each switch
+    the other recipient off, the second one is refused. `tx` is in the provider's scope.
+    """
+    facts = await _facts(tx, provider_id)
+    if facts.platforms and not facts.recipients:
+        raise LastAlertRecipient
+
+
+async def platform_guard(tx: Transaction, provider_id: int) -> None:
+    """The same for whoever adds a platform, before and after he does. Raises NoAlertRecipient."""
+    if not (await _facts(tx, provider_id)).recipients:
+        raise NoAlertRecipient
+
+
+async def has_recipient(tx: Transaction) -> bool:
+    """Whether a platform could be added now; for a screen, without the lock."""
+    return bool((await store.alert_facts(tx)).recipients)
+
+
+async def _facts(tx: Transaction, provider_id: int) -> store.Row:
+    scope = await tx.value("SELECT scope_provider()")
+    if scope != provider_id:
+        message = "the guard looks at the transaction's own provider"
+        raise ValueError(message)
+    await store.lock_alerts(tx)
+    return await store.alert_facts(tx)
