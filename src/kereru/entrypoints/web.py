@@ -15,6 +15,7 @@ from kereru.api.asgi import Scope
 from kereru.api.bundle import BundleApp
 from kereru.api.doors import Doors
 from kereru.carriers.ingress import Ingress
+from kereru.carriers.intake.keeper import Keeper
 from kereru.carriers.registry import Carriers
 from kereru.entrypoints.wiring import desk_of, own_host, sealer_of
 from kereru.kernel.clock import SystemClock
@@ -26,7 +27,7 @@ from kereru.kernel.settings import Settings
 from kereru.messaging import api as messaging
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
-from kereru.messaging.inbound.sink import Sink
+from kereru.messaging.inbound.sink import Sink, has_consent_word
 from kereru.migrations.runner import head
 from kereru.provisioning import api as provisioning
 from kereru.provisioning.platforms.directory import CONFIG_CHANNEL, CachedPlatforms
@@ -68,6 +69,9 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         platforms = CachedPlatforms(ingest, sealer, clock)
         backbone.subscribe(CONFIG_CHANNEL, lambda _: platforms.forget(), platforms.forget)
         sink = Sink(ingest)
+        keeper = Keeper(settings.intake_path, sink, ingest, has_consent_word, bytes_max=settings.intake_bytes)
+        await keeper.start()
+        ending.push_async_callback(keeper.stop)
 
         async def viewer_of(scope: Scope) -> SocketViewer | None:
             principal = await authenticator.principal_of(scope["headers"])
@@ -109,11 +113,12 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
                 "release_withheld": release_withheld,
                 "desk": desk_of(settings, app, door, sealer, own_door),
             },
-            ingress=Ingress(carriers.all(), platforms, sink, clock),
+            ingress=Ingress(carriers.all(), platforms, keeper.sink, clock),
             socket=realtime.socket,
             pages=BundleApp(),
             schema_version=head(),
             draining=stopping.is_set,
+            intake_problem=keeper.problem,
         )
         server = _Server(
             uvicorn.Config(
@@ -140,7 +145,8 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         await server.serve(sockets=listening)
         stopping.set()
         await leaving
-        await sink.drain()
+        # A database that is silent now must not hold up the end: what was answered lies in the intake log.
+        await asyncio.wait([asyncio.create_task(sink.drain())], timeout=DRAIN_S)
 
 
 class _Server(uvicorn.Server):

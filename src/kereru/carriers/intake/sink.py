@@ -64,6 +64,7 @@ class LoggedSink:
         self._done: set[UUID] = set()
         self._wake = asyncio.Event()
         self._replaying: asyncio.Task[None] | None = None
+        self._rest = asyncio.Event()
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -75,6 +76,10 @@ class LoggedSink:
         """Begin to replay whatever lies in the log, now and later."""
         self._wake.set()
         self._replaying = asyncio.create_task(self._run())
+
+    async def emptied(self) -> None:
+        """Wait until what lay in the log at the start is replayed."""
+        await self._rest.wait()
 
     async def stop(self) -> None:
         """Stop replaying; what is left stays in the log for the next process."""
@@ -102,6 +107,8 @@ class LoggedSink:
             self._straight = False
             _log.warning("intake.outage_begins")
         await self._to_log(batch, "slow" if self._straight else "outage")
+        # It goes on; if it ends well, the replay need not do it again.
+        task.add_done_callback(lambda _: None if task.cancelled() or task.exception() else self._done.add(batch.request_id))
 
     def _begin(self, batch: ArrivalBatch) -> asyncio.Task[None]:
         """Hand a batch to the database; it goes on whatever becomes of whoever waits."""
@@ -133,8 +140,10 @@ class LoggedSink:
             await self._wake.wait()
             self._wake.clear()
             while not await self._emptied():
+                # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._look_every_s)
+                    async with asyncio.timeout(self._look_every_s):
+                        await self._wake.wait()
                 self._wake.clear()
 
     async def _emptied(self) -> bool:
@@ -157,6 +166,7 @@ class LoggedSink:
             if not self._straight:
                 _log.warning("intake.outage_over")
             self._straight = True
+            self._rest.set()
             self._done.clear()
             self._tries.clear()
             self.on_change()

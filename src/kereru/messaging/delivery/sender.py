@@ -25,6 +25,7 @@ from kereru.kernel.faults import Faults
 from kereru.kernel.logging import get_logger
 from kereru.kernel.metrics import counter, gauge
 from kereru.messaging.delivery import store
+from kereru.messaging.delivery.gate import Gate
 from kereru.messaging.delivery.look_up import look_up_due
 from kereru.messaging.delivery.outcomes import UNWRITTEN, broken, settlement, unsent, unwritten
 from kereru.messaging.delivery.pace import Circuit, TokenBucket, retry_delay_s
@@ -71,6 +72,7 @@ class Sender:
         self.holder = holder
         self.clock = clock
         self.faults = faults or Faults()
+        self.gate = Gate(database, clock, self.wake)
         self.dice = random.Random()  # noqa: S311 - jitter, not secrets
         self._open_platform = open_platform
         self._lease_s = lease_s
@@ -80,16 +82,19 @@ class Sender:
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is in flight, write it down and let the leases go."""
+        asking = asyncio.create_task(self.gate.run())
         while not self._stop.is_set():
             try:
                 await self._renew()
             except Exception as error:  # noqa: BLE001 - one bad round must not end the process; leases outlive several
                 _log.warning("leases.not_renewed", error=repr(error))
+                self.gate.doubt()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), self._lease_s / 4)
         for key in list(self._lines):
             self._end(key)
         await asyncio.gather(*self._ending.values())
+        asking.cancel()
         with contextlib.suppress(psycopg.Error, Unavailable):
             async with self.database.transaction(INSTALLATION) as tx:
                 await store.drop_leases(tx, self.holder)
@@ -200,6 +205,7 @@ class Line:
                 claimed = await self._claim()
             except Exception as error:  # noqa: BLE001 - a line that ends by itself would leave its platform silent
                 _log.warning("outbox.not_claimed", error=repr(error))
+                self.sender.gate.doubt()
                 await asyncio.sleep(DATABASE_RETRY_S)
             if not claimed:
                 await self._rest()
@@ -224,12 +230,19 @@ class Line:
         if most < 1:
             return 0
         await self.sender.faults.reach("delivery.before_claim")
+        since, turn = self.sender.gate.look()
+        if since is None:
+            return 0
         # From here until the answer is in our hands the claim may be committed without our knowing.
         self._claim_in_doubt = True
         async with self.sender.database.transaction(INSTALLATION) as tx:
-            rows = await store.claim(tx, self._provider, self._platform_id, self.sender.holder, self.epoch, most)
+            rows = await store.claim(tx, self._provider, self._platform_id, self.sender.holder, self.epoch, most, since)
         await self.sender.faults.reach("delivery.claimed")
         self._claim_in_doubt = False
+        if self.sender.gate.look()[1] != turn:
+            # The database was silent while this was under way: a STOP may lie in an intake log that this claim knew nothing of.
+            self._write([unsent(row) for row in rows])
+            return 0
         self.bucket.take(len(rows))
         for message_id, parts in groupby(rows, key=attrgetter("message_id")):
             self._in_hand[message_id] += 1

@@ -1,6 +1,7 @@
 """The functions of 0007 that role `kereru_service` may call."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -9,13 +10,16 @@ from kereru.kernel.db import Row, Transaction
 _TAKE_LEASES = "SELECT * FROM take_leases(%(holder)s, %(ttl_s)s)"
 _DROP_LEASES = "SELECT drop_leases(%(holder)s)"
 _DISOWN = "SELECT feed_id, number FROM disown_open(%(provider)s, %(platform)s, %(epoch)s)"
-_CLAIM = "SELECT * FROM claim_outbox(%(provider)s, %(platform)s, %(holder)s, %(epoch)s, %(most)s)"
+_CLAIM = """SELECT * FROM claim_outbox(%(provider)s, %(platform)s, %(holder)s, %(epoch)s,
+  CASE WHEN sending_allowed(%(since)s) THEN %(most)s::integer ELSE 0 END)"""
 _GIVE_BACK = "SELECT feed_id, number FROM give_back(%(provider)s, %(platform)s, %(epoch)s, %(in_hand)s::bigint[])"
 _SETTLE = "SELECT feed_id, number FROM settle_handovers(%(provider)s, %(platform)s, %(items)s::text::jsonb)"
 _EXPIRE = "SELECT feed_id, number FROM expire_outbox(%(most)s)"
 _LOOK_UPS = "SELECT * FROM due_look_ups(%(provider)s, %(platform)s, %(window_s)s, %(most)s)"
 _RECEIPTS = "SELECT feed_id, number FROM ingest_receipts(%(items)s::text::jsonb)"
 _FIGURES = "SELECT * FROM delivery_figures()"
+
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClaimedPart(msgspec.Struct, frozen=True):
@@ -64,9 +68,13 @@ async def disown_open(tx: Transaction, provider_id: int, platform_id: int, epoch
     _wake(tx, await tx.rows(_DISOWN, {"provider": provider_id, "platform": platform_id, "epoch": epoch}))
 
 
-async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str, epoch: int, most: int) -> list[ClaimedPart]:
-    """Claim texts; answers their parts in order. Empty when the lease is not ours any more."""
-    rows = await tx.rows(_CLAIM, {"provider": provider_id, "platform": platform_id, "holder": holder, "epoch": epoch, "most": most})
+async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str, epoch: int, most: int, since: datetime = EVER) -> list[ClaimedPart]:
+    """Claim texts; answers their parts in order. Empty when the lease is not ours any more, or while web processes hold webhooks back (design §6).
+
+    `since`: what they have said before this instant does not count (delivery.gate).
+    """
+    params = {"provider": provider_id, "platform": platform_id, "holder": holder, "epoch": epoch, "most": most, "since": since}
+    rows = await tx.rows(_CLAIM, params)
     for row in rows:
         if row.feed_id is not None:
             tx.wake(row.feed_id, row.feed_number)

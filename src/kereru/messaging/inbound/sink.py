@@ -45,6 +45,7 @@ class _Text(msgspec.Struct, frozen=True):
     consent: str | None
     raw: str
     request: str
+    place: int
 
 
 class _Receipt(msgspec.Struct, frozen=True):
@@ -76,9 +77,9 @@ class Sink:
         raw, request = _raw(batch.exchange), str(batch.request_id)
         waiting: list[asyncio.Future[None]] = []
         try:
-            for arrival in batch.items:
+            for place, arrival in enumerate(batch.items):
                 if isinstance(arrival, InboundText):
-                    waiting.append(self._texts.submit(_text(arrival, raw, request)))
+                    waiting.append(self._texts.submit(_text(arrival, raw, request, place)))
                 elif isinstance(arrival, ReceiptReport):
                     waiting.append(self._receipts.submit(_receipt(arrival, raw, request)))
                 else:
@@ -135,7 +136,12 @@ class Sink:
             await store.unreadable(tx, provider=arrival.provider_id, platform=arrival.platform_id, key=_digest(raw), raw=raw, reason=arrival.reason)
 
 
-def _text(arrival: InboundText, raw: str, request: str) -> _Text:
+def has_consent_word(batch: ArrivalBatch) -> bool:
+    """Whether a webhook brings a STOP or a START: those are replayed first after an outage (design §6)."""
+    return any(isinstance(item, InboundText) and consent_word(item.text) is not None for item in batch.items)
+
+
+def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
     return _Text(
         provider=arrival.provider_id,
         platform=arrival.platform_id,
@@ -146,6 +152,7 @@ def _text(arrival: InboundText, raw: str, request: str) -> _Text:
         consent=consent_word(arrival.text),
         raw=raw,
         request=request,
+        place=place,
     )
 
 

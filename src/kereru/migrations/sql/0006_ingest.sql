@@ -1,7 +1,9 @@
 -- messaging, inward: one function per batch (design §6). Locks of texts: numbers sorted, conversations by their unique key, feeds sorted and last;
 -- of receipts: carrier ids, messages sorted, their parts, feeds.
 
--- items: [{provider, platform, to, remote, cid|null, text, consent: "stop"|"start"|null, raw, request}]
+-- items: [{provider, platform, to, remote, cid|null, text, consent: "stop"|"start"|null, raw, request, place}]
+-- request: ours, one for each webhook; place: of the text in it. A text without a carrier id is known by both, so that a replay of the intake log
+-- stores it once while a person's second "yes" is a second text (G4).
 -- outcome: 1 shown, 2 withheld, 3 blocked, 4 duplicate, 5 unknown number, 6 no live assignment
 CREATE FUNCTION ingest_texts(items jsonb)
 RETURNS TABLE (ordinal bigint, outcome smallint, message_id bigint, feed_id bigint, feed_number bigint)
@@ -17,17 +19,19 @@ BEGIN
   ORDER BY n.provider_id, n.id FOR NO KEY UPDATE;
 
   WITH input AS MATERIALIZED (
-    SELECT i.* FROM ROWS FROM (jsonb_to_recordset(items) AS (
-      provider bigint, platform bigint, "to" text, remote text, cid text, text text, consent text, raw text, request text)) WITH ORDINALITY
-      AS i (provider, platform, to_number, remote, cid, text, consent, raw, request, ordinal)
+    SELECT i.*, CASE WHEN i.cid IS NULL THEN 2 ELSE 1 END AS key_kind,
+      coalesce(i.cid, nullif(i.request, '') || '/' || coalesce(i.place, 0)) AS key
+    FROM ROWS FROM (jsonb_to_recordset(items) AS (
+      provider bigint, platform bigint, "to" text, remote text, cid text, text text, consent text, raw text, request text, place integer))
+      WITH ORDINALITY AS i (provider, platform, to_number, remote, cid, text, consent, raw, request, place, ordinal)
   ), resolved AS MATERIALIZED (
     SELECT i.*, n.id AS number_id, a.id AS assignment_id, u.feed_id, u.group_id,
       CASE
         WHEN n.id IS NULL THEN 5
-        WHEN n.id IS NOT NULL AND i.cid IS NOT NULL AND (
-          row_number() OVER (PARTITION BY i.provider, n.id, i.cid ORDER BY i.ordinal) > 1
+        WHEN n.id IS NOT NULL AND i.key IS NOT NULL AND (
+          row_number() OVER (PARTITION BY i.provider, n.id, i.key_kind, i.key ORDER BY i.ordinal) > 1
           OR EXISTS (SELECT 1 FROM dedupe d WHERE d.provider_id = i.provider AND d.platform_id = i.platform
-                     AND d.number_id = n.id AND d.kind = 1 AND d.carrier_id = i.cid)) THEN 4
+                     AND d.number_id = n.id AND d.kind = i.key_kind AND d.carrier_id = i.key)) THEN 4
         WHEN a.id IS NULL THEN 6
         WHEN b.remote IS NOT NULL THEN 3
         WHEN l.user_id IS NULL OR coalesce(o.state, 2) <> 2 THEN 2
@@ -44,10 +48,10 @@ BEGIN
     SELECT r.*, CASE WHEN r.outcome <> 4 THEN new_id() END AS id FROM resolved r ORDER BY r.ordinal
   ), remembered AS (
     INSERT INTO dedupe (provider_id, platform_id, number_id, kind, carrier_id, id)
-    SELECT provider, platform, number_id, 1, cid, id FROM taken WHERE cid IS NOT NULL AND number_id IS NOT NULL AND outcome <> 4
+    SELECT provider, platform, number_id, key_kind, key, id FROM taken WHERE key IS NOT NULL AND number_id IS NOT NULL AND outcome <> 4
   ), set_aside AS (
     INSERT INTO quarantine (provider_id, id, platform_id, kind, dedupe_key, to_number, raw, reason)
-    SELECT provider, id, platform, CASE outcome WHEN 5 THEN 1 ELSE 2 END, to_number || ' ' || coalesce(cid, id::text), to_number, raw,
+    SELECT provider, id, platform, CASE outcome WHEN 5 THEN 1 ELSE 2 END, to_number || ' ' || coalesce(key, id::text), to_number, raw,
       CASE outcome WHEN 5 THEN 'no such number on this platform' ELSE 'the number has no live assignment' END
     FROM taken WHERE outcome IN (5, 6)
     ON CONFLICT (provider_id, platform_id, kind, dedupe_key) DO NOTHING

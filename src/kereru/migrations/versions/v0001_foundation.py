@@ -18,3 +18,4 @@ def upgrade() -> None:
     run_text(schema_text())
     run("0008_jobs")
     run("0009_deletion")
+    run("0010_intake")
