@@ -1,6 +1,7 @@
 """Settings: one typed class, each field documented, read from the environment (`KERERU_…`) and checked at start."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -69,13 +70,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values.update({name: value for name, value in overrides.items() if value is not None})
         unknown = sorted(name for name in environment if name.startswith(PREFIX) and name[len(PREFIX) :].lower() not in _names(cls))
         if unknown:
-            message = f"{unknown[0]} is not a setting of this version; see docs/reference/settings.md for the list"
+            message = f"{unknown[0]} is not a setting of this version. See docs/reference/settings.md for the list."
             raise SettingsProblem(message)
-        try:
-            return msgspec.convert(values, cls, strict=False)
-        except msgspec.ValidationError as error:
-            message = f"a setting is not right: {error}"
-            raise SettingsProblem(message) from error
+        for field in msgspec.structs.fields(cls):
+            if field.name in values:
+                try:
+                    msgspec.convert(values[field.name], field.type, strict=False)
+                except msgspec.ValidationError as error:
+                    raise SettingsProblem(_in_words(field.name, values[field.name], str(error))) from error
+        return msgspec.convert(values, cls, strict=False)
 
     @property
     def home_path(self) -> Path:
@@ -101,6 +104,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secure(self) -> bool:
         """Whether browsers reach us over https, which decides cookie names and flags (design §9)."""
         return self.base_url.startswith("https://")
+
+
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+_BOUND = re.compile(r"(<=|>=|<|>) (\S+)")
+_EXPECTED = re.compile(r"Expected `([a-z]+)`")
+
+
+def _in_words(name: str, value: object, problem: str) -> str:
+    """What is wrong with a setting; its value is said back unless it may be a secret."""
+    said = "" if any(word in name for word in ("password", "url", "user")) else f", not {str(value)[:100]!r}"
+    if bound := _BOUND.search(problem):
+        words = f"{'at most' if '<' in bound[1] else 'at least'} {bound[2]}"
+    elif (kind := _EXPECTED.search(problem)) and "matching" not in problem:
+        words = _KINDS.get(kind[1], kind[1])
+    else:
+        words = "one of the values it may have"
+    return f"{PREFIX}{name.upper()} should be {words}{said}. See docs/reference/settings.md for what it means."
 
 
 def _names(cls: type[Settings]) -> set[str]:

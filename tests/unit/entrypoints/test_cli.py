@@ -36,7 +36,7 @@ def test_help_does_not_import_the_product() -> None:
     ("words", "environment", "said"),
     [
         (("serve", "--host", "0.0.0.0"), {}, "--insecure-http"),
-        (("serve",), {"KERERU_PORT": "many"}, "port"),
+        (("serve",), {"KERERU_PORT": "many"}, "KERERU_PORT should be a whole number"),
         (("serve",), {"KERERU_PROT": "8080"}, "KERERU_PROT is not a setting"),
         (("upgrade-database", "--from-binaries", "/nowhere"), {}, "There is no database"),
     ],
