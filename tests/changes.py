@@ -32,7 +32,7 @@ async def changes_after(
         rows = await store.read_changes(tx, provider_id, [(feed_id, number)], page=FURTHEST, now=SystemClock().now())
         stretch = stretches(rows)[feed_id, number]
         assert stretch.explains(number), "the feed has a gap"
-        presented = await presenter.present(tx, provider_id, user_id, stretch.rows) if stretch.rows else []
+        presented = (await presenter.present(tx, provider_id, {user_id: stretch.rows}))[user_id] if stretch.rows else []
     return [msgspec.json.decode(msgspec.json.encode(change)) for change in presented], stretch.head
 
 

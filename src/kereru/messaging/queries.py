@@ -47,6 +47,20 @@ async def message_page(tx: Transaction, user_id: int, conversation_id: int, *, b
     return [_message(row) for row in rows]
 
 
+async def messages_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Message]:
+    """Of these (user, message) pairs those that the user may see, for many users at once."""
+    if not wanted:
+        return {}
+    return {(row.user_id, row.id): _message(row) for row in await store.messages_seen(tx, wanted)}
+
+
+async def conversations_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Conversation]:
+    """Of these (user, conversation) pairs those that the user may see, each in that user's form, for many users at once."""
+    if not wanted:
+        return {}
+    return {(row.user_id, row.id): _conversation(row, row.region) for row in await store.conversations_seen(tx, wanted)}
+
+
 async def messages(tx: Transaction, user_id: int, wanted: Sequence[int]) -> dict[int, Message]:
     """The user's messages among `wanted`, by id."""
     if not wanted:

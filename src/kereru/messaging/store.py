@@ -9,10 +9,11 @@ from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging.model import SendFacts
 
-_CONVERSATION = """
-SELECT c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
+_CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason, m.cut_to,
-  m.arrived_before, m.version AS message_version
+  m.arrived_before, m.version AS message_version"""
+_CONVERSATION = f"""
+SELECT {_CONVERSATION_COLUMNS}
 FROM assignment a
 JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
@@ -37,6 +38,23 @@ SELECT {_MESSAGE_COLUMNS} FROM unnest(%(ids)s::bigint[]) AS w (id)
 JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
+"""
+
+# What many users see, for the hub: whom a row is for comes with its id, and the join lets nobody see another's.
+_CONVERSATIONS_SEEN = f"""
+SELECT w.user_id, u.region, {_CONVERSATION_COLUMNS}
+FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
+JOIN conversation c ON c.provider_id = scope_provider() AND c.id = w.id AND c.last_message_id IS NOT NULL
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
+JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
+LEFT JOIN message m ON m.provider_id = c.provider_id AND m.id = c.last_message_id
+"""
+_MESSAGES_SEEN = f"""
+SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
+JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0
+JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 """
 
 _OWNS = """
@@ -170,6 +188,16 @@ async def message_page(tx: Transaction, conversation_id: int, *, before: int, si
 async def messages_by_id(tx: Transaction, user_id: int, ids: Sequence[int]) -> list[Row]:
     """The user's messages among `ids`, in no order."""
     return await tx.rows(_MESSAGES_BY_ID, {"user": user_id, "ids": list(ids)})
+
+
+async def conversations_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> list[Row]:
+    """For (user, conversation) pairs: the conversations as rows that also name the user and his region, in no order."""
+    return await tx.rows(_CONVERSATIONS_SEEN, {"users": [user for user, _ in wanted], "ids": [each for _, each in wanted]})
+
+
+async def messages_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> list[Row]:
+    """For (user, message) pairs: the messages as rows that also name the user, in no order."""
+    return await tx.rows(_MESSAGES_SEEN, {"users": [user for user, _ in wanted], "ids": [each for _, each in wanted]})
 
 
 async def owns(tx: Transaction, user_id: int, conversation_id: int) -> bool:

@@ -278,10 +278,9 @@ class Hub:
             planned = plan(position, found)
             if planned is not None:
                 rows.update({(row.feed_id, row.number): row for row in planned[1]})
-        return {
-            key: encode(await self._presenter.present(tx, provider_id, key[1], [rows[pair] for pair in sorted(rows)])) if rows else {}
-            for key, rows in wanted.items()
-        }
+        by_user = {key[1]: [rows[pair] for pair in sorted(rows)] for key, rows in wanted.items() if rows}
+        presented = await self._presenter.present(tx, provider_id, by_user) if by_user else {}
+        return {key: encode(presented.get(key[1], ())) for key in wanted}
 
     def _push(
         self,

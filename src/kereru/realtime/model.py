@@ -38,14 +38,14 @@ class PresentedChange(msgspec.Struct, frozen=True):
 
 
 class ChangePresenter(Protocol):
-    """Filled by the slice that owns the entities: turns rows into what `user_id` may see of them now.
+    """Filled by the slice that owns the entities: turns rows into what their users may see of them now.
 
     The answer keeps the rows' order and names each by `feed` and `position`; a row whose entity is gone is left out. It shows the present state,
     which may be newer than the change.
     """
 
-    async def present(self, tx: Transaction, provider_id: int, user_id: int, rows: Sequence[ChangeRow]) -> list[PresentedChange]:
-        """The changes behind `rows` as this user sees them."""
+    async def present(self, tx: Transaction, provider_id: int, wanted: Mapping[int, Sequence[ChangeRow]]) -> dict[int, list[PresentedChange]]:
+        """The changes behind each user's rows as that user sees them, by user id; in as few statements as for one user."""
         ...
 
 

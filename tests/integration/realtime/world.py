@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -45,7 +45,10 @@ class SimplePresenter:
         self.fail_for: set[int] = set()
         self.leave_out: set[int] = set()
 
-    async def present(self, tx: Transaction, provider_id: int, user_id: int, rows: Sequence[ChangeRow]) -> list[PresentedChange]:
+    async def present(self, tx: Transaction, provider_id: int, wanted: Mapping[int, Sequence[ChangeRow]]) -> dict[int, list[PresentedChange]]:
+        return {user_id: self._present(user_id, rows) for user_id, rows in wanted.items()}
+
+    def _present(self, user_id: int, rows: Sequence[ChangeRow]) -> list[PresentedChange]:
         self.calls.append((user_id, len(rows)))
         if user_id in self.fail_for:
             message = "this user's changes cannot be shown"

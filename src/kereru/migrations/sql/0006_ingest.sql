@@ -30,8 +30,7 @@ BEGIN
         WHEN n.id IS NULL THEN 5
         WHEN n.id IS NOT NULL AND i.key IS NOT NULL AND (
           row_number() OVER (PARTITION BY i.provider, n.id, i.key_kind, i.key ORDER BY i.ordinal) > 1
-          OR EXISTS (SELECT 1 FROM dedupe d WHERE d.provider_id = i.provider AND d.platform_id = i.platform
-                     AND d.number_id = n.id AND d.kind = i.key_kind AND d.carrier_id = i.key)) THEN 4
+          OR seen_before.id IS NOT NULL) THEN 4
         WHEN a.id IS NULL THEN 6
         WHEN b.remote IS NOT NULL THEN 3
         WHEN l.user_id IS NULL OR coalesce(o.state, 2) <> 2 THEN 2
@@ -44,6 +43,11 @@ BEGIN
       AND (l.ends_at IS NULL OR l.ends_at > app_now())
     LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
     LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = i.remote
+    -- LIMIT keeps this a probe for each text. As EXISTS it may be planned as one hash of the whole table, and stays so once it was planned
+    -- while that was small: 95 µs a text became 260 after 20,000 texts (docs/reference/performance.md).
+    LEFT JOIN LATERAL (
+      SELECT d.id FROM dedupe d WHERE d.provider_id = i.provider AND d.platform_id = i.platform AND d.number_id = n.id AND d.kind = i.key_kind
+        AND d.carrier_id = i.key LIMIT 1) seen_before ON true
   ), taken AS MATERIALIZED (
     SELECT r.*, CASE WHEN r.outcome <> 4 THEN new_id() END AS id FROM resolved r ORDER BY r.ordinal
   ), remembered AS (

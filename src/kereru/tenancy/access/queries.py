@@ -74,8 +74,8 @@ class Authenticator:
         good: set[bytes] = set()
         for provider_id, keys in by_provider.items():
             async with self._database.transaction(ProviderScope(provider_id)) as tx:
-                rows = await tx.rows(store.STILL_GOOD, {"provider_id": provider_id, "hashes": keys, **self._limits})
-            good.update(row.token_hash for row in rows)
+                rows = await tx.rows(store.GOOD_NO_MORE, {"provider_id": provider_id, "hashes": b"".join(keys), **self._limits})
+            good.update(set(keys) - {row.hash for row in rows})
         return good
 
     def forget(self, credential: Credential) -> None:

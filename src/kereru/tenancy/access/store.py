@@ -83,11 +83,15 @@ FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign
 LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
 WHERE k.provider_id = %(provider_id)s AND k.token_hash = %(hash)s
 """
-STILL_GOOD = """
-SELECT s.token_hash FROM session s JOIN sign_in i ON i.provider_id = s.provider_id AND i.id = s.sign_in_id AND i.disabled_at IS NULL
-WHERE s.provider_id = %(provider_id)s AND s.token_hash = ANY(%(hashes)s::bytea[])
-  AND s.seen_at > app_now() - make_interval(secs => %(idle_s)s) AND s.created_at > app_now() - make_interval(secs => %(max_s)s)
-UNION ALL
-SELECT k.token_hash FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
-WHERE k.provider_id = %(provider_id)s AND k.token_hash = ANY(%(hashes)s::bytea[])
+# Asked every two seconds for every open socket: the hashes come as one value, and only the few that are good no more come back.
+GOOD_NO_MORE = """
+SELECT h.hash FROM (
+  SELECT substring(%(hashes)s::bytea FROM n * 32 + 1 FOR 32) AS hash FROM generate_series(0, length(%(hashes)s::bytea) / 32 - 1) AS n) h
+WHERE NOT EXISTS (
+    SELECT 1 FROM session s JOIN sign_in i ON i.provider_id = s.provider_id AND i.id = s.sign_in_id AND i.disabled_at IS NULL
+    WHERE s.provider_id = %(provider_id)s AND s.token_hash = h.hash
+      AND s.seen_at > app_now() - make_interval(secs => %(idle_s)s) AND s.created_at > app_now() - make_interval(secs => %(max_s)s))
+  AND NOT EXISTS (
+    SELECT 1 FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
+    WHERE k.provider_id = %(provider_id)s AND k.token_hash = h.hash)
 """
