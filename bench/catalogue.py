@@ -13,6 +13,9 @@ from bench.rounds import Result, say
 
 MODULES = {
     "mo_ingest": "bench.mo_ingest",
+    "mt_path": "bench.mt_path",
+    "receipts": "bench.receipts",
+    "mo_latency": "bench.latency",
 }
 """Name → module with `async def run(options) -> list[Result]`."""
 

@@ -73,7 +73,12 @@ class Ingest:
         self._world, self._server, self._listener, self._texts, self._flood = world, server, listener, texts, flood
         self._seconds = seconds
         self._seeds = itertools.count(0x800000)
-        self._meter = Meter(server=[server.process.pid], database=[world.engine_pid], load=[os.getpid()])
+        self.port = server.port
+        self._meter = self.meter()
+
+    def meter(self) -> Meter:
+        """One of its own for our processes, the database and the load."""
+        return Meter(server=[self._server.process.pid], database=[self._world.engine_pid], load=[os.getpid()])
 
     async def subject(self) -> Figures:
         """One round through the product; the rate counts distinct texts from the first webhook to the last push."""
