@@ -20,7 +20,7 @@ from kereru.kernel.secrets import Sealer
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.inbound.sink import Sink
-from kereru.provisioning.numbers.commands import end_assignment
+from kereru.provisioning.numbers.deletion import end_assignment
 from kereru.provisioning.platforms import store as platform_store
 from kereru.provisioning.platforms.directory import CachedPlatforms
 from kereru.provisioning.platforms.model import open_hook_secret, open_token
@@ -133,7 +133,7 @@ async def open_house(url: str) -> AsyncIterator[House]:
             ROUTES,
             sealer=sealer,
             master_key=KEY,
-            dependencies={"hub": hub, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld},
+            dependencies={"hub": hub, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": tenant.desk},
             ingress=Ingress(Carriers(door, clock).all(), CachedPlatforms(ingest, sealer, clock), Sink(ingest), clock),
         )
         house = House(tenant, tenant.app, tenant.credentials("restcomm")["account_key"])

@@ -25,6 +25,7 @@ from kereru.entrypoints.web import ROUTES
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
 from kereru.kernel.errors import KereruError, NotFound
 from kereru.tenancy.access.queries import Authenticator
+from kereru.tenancy.model import Level
 from kereru.tenancy.policy import END_USER, OPT_KEY, Policy, Principal, authorise, policy, reach
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -47,7 +48,8 @@ PREPARED = {
     f"POST {PREFIX}/users/{{user_id:str}}/assignments": "UPDATE assignment SET state = 4",
     f"PUT {PREFIX}/messages/{{client_id:str}}": "UPDATE assignment SET state = 4",
     f"POST {PREFIX}/messages/{{message_id:str}}/resend": (
-        "UPDATE assignment SET state = 4; DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; UPDATE message SET status = 6, attempt = 1 WHERE outbound"
+        "UPDATE assignment SET state = 4; DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; "
+        "UPDATE message SET status = 6, attempt = 1 WHERE outbound"
     ),
 }
 """What must be so before a route can serve its owner: route → statement."""
@@ -380,7 +382,10 @@ class WrongTenant(Authenticator):
 
     async def principal_of(self, headers) -> Principal | None:
         found = await super().principal_of(headers)
-        return found and msgspec.structs.replace(found, provider_id=self._wrong)
+        if found is None:
+            return None
+        roles = tuple(msgspec.structs.replace(role, organisation_id=self._wrong) if role.level is Level.PROVIDER else role for role in found.roles)
+        return msgspec.structs.replace(found, provider_id=self._wrong, roles=roles)
 
 
 async def test_the_database_alone_says_no(stage) -> None:
@@ -398,6 +403,28 @@ async def test_the_database_alone_says_no(stage) -> None:
                 assert answer.status_code == 404, (route.name, answer.text)
             assert not [canary for canary in canaries if canary in answer.text], route.name
     assert digest(stage) == before
+
+
+async def test_the_database_alone_says_no_in_the_portal(stage) -> None:
+    """G30: Southern's operator with all of Southern's ids, but taken for Northern's: he finds and changes nothing."""
+    app = stage.application(WrongTenant(stage, stage.people["fay"].provider_id))
+    before = digest(stage)
+    southern = stage.people["ana"].provider_id
+    canaries = {thing.id for thing in stage.things if thing.path.provider_id == southern} | {"Southern", "Harbour", "Orchard", "ana@people.example"}
+    tried = 0
+    async with stage.client("southern", app=app) as client:
+        for route in discover():
+            wanted = names(route)
+            if route.declared.audience.kind != "portal" or not (wanted or route.method == "GET"):
+                continue
+            chosen = {name: next(thing.id for thing in stage.things if thing.kind == kind) for name, kind in wanted.items()}
+            answer = await ask(client, route, chosen)
+            if wanted:
+                assert answer.status_code == 404, (route.name, answer.text)
+            assert not [canary for canary in canaries if canary in answer.text], route.name
+            tried += 1
+    assert digest(stage) == before
+    assert tried > 10
 
 
 async def test_every_tenant_table_is_closed_to_other_tenants(stage) -> None:

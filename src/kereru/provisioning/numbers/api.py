@@ -124,7 +124,7 @@ async def export_assignments(
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         rows = await listing.entries(tx, reach(principal), search)
     headers = {"content-disposition": 'attachment; filename="cpaas-numbers.csv"'}
-    return Response(as_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(as_csv(rows), media_type="text/csv", headers=headers)
 
 
 @post(

@@ -24,7 +24,7 @@ _SORTS: Mapping[str, str] = {
     "state": "a.state",
     "opt_in": "coalesce(o.state, 0)",
     "started": "a.started_at",
-    "ended": "coalesce(a.ended_at, 'infinity')",
+    "ended": "coalesce(a.ended_at, '9999-01-01 00:00+00')",
 }
 DEFAULT_SORT = "number"
 SORTS = tuple(sorted([*_SORTS, *(f"-{name}" for name in _SORTS)]))
