@@ -147,10 +147,13 @@ def window(browser: Browser, demo: Demo, account: Account | None, look: str, siz
 
 
 def take(page: Page, name: str) -> None:
-    """Save the picture once fonts are there and nothing has the pointer on it."""
+    """Save the picture once fonts are there, nothing has the pointer on it, and two pictures in a row are the same."""
     page.evaluate("document.fonts.ready")
     page.mouse.move(0, 0)
-    page.screenshot(path=IMAGES / f"{name}.png", animations="disabled", caret="hide")
+    before, now = b"", page.screenshot(animations="disabled", caret="hide")
+    while now != before:
+        before, now = now, page.screenshot(animations="disabled", caret="hide")
+    (IMAGES / f"{name}.png").write_bytes(now)
     print(name)
 
 
