@@ -29,6 +29,7 @@ from pyreqwest.response import Response
 from yarl import URL
 
 from kereru.kernel import limits
+from kereru.kernel.faults import Faults
 
 CONNECT_SECONDS = 5.0
 DEADLINE_SECONDS = 15.0
@@ -155,7 +156,9 @@ class CarrierClient:
         connect_s: float = CONNECT_SECONDS,
         deadline_s: float = DEADLINE_SECONDS,
         answer_bytes_max: int = limits.CARRIER_ANSWER_BYTES,
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults or Faults()
         self._private = frozenset(host.lower() for host in allow_private_hosts)
         self._ca_bundle = ca_bundle
         self._proxy = proxy
@@ -191,8 +194,10 @@ class CarrierClient:
             if request.method in ("POST", "PUT"):
                 builder = builder.body_bytes(request.body)
             builder = builder.timeout(timedelta(seconds=request.deadline_s or self._deadline_s)).streamed_read_buffer_limit(0)
+            await self._faults.reach("carrier.before_request")
             async with builder.build_streamed() as response:
                 head = (response.status, _lower(response))
+                await self._faults.reach("carrier.answer_begun")
                 while (chunk := await response.body_reader.read_chunk()) is not None:
                     received += memoryview(chunk)
                     if len(received) > self._answer_bytes_max:
@@ -204,6 +209,7 @@ class CarrierClient:
             return NotSent("busy", _causes(error), _ms(started))
         except RequestError as error:
             return _failure(error, head, bytes(received), _ms(started))
+        await self._faults.reach("carrier.answer_read")
         return Answered(head[0], head[1], bytes(received), _ms(started))
 
     def _refusal(self, base_url: str) -> str:

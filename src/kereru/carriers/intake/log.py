@@ -162,7 +162,11 @@ class IntakeLog:
 
     async def read(self, segment: Segment) -> list[bytes]:
         """Its whole lines."""
-        raw = await asyncio.to_thread(segment.path.read_bytes)
+        try:
+            raw = await asyncio.to_thread(segment.path.read_bytes)
+        except FileNotFoundError:
+            _log.error("intake.vanished", file=str(segment.path), entries=segment.entries)
+            return []
         # A last line without an end was being written when the process died: nobody was told 2xx for it.
         return raw.split(b"\n")[:-1]
 

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from kereru.kernel.db.transaction import Row, Transaction
 from kereru.kernel.errors import Unavailable
+from kereru.kernel.faults import Faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,14 @@ RECONNECT_S: Final = 1.0
 class Database:
     """Connections to one database as one role."""
 
-    def __init__(self, url: str, role: str, *, size: int = 6, wait_s: float = 5.0) -> None:
+    def __init__(self, url: str, role: str, *, size: int = 6, wait_s: float = 5.0, faults: Faults | None = None) -> None:
         if role not in APPLICATION_ROLES:
             message = f"{role} is not one of Kererū's database roles"
             raise ValueError(message)
         self.url = url
         self.role = role
         self._wait_s = wait_s
+        self._faults = faults or Faults()
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -95,7 +97,7 @@ class Database:
             except BaseException:
                 await _finish(_roll_back(connection))
                 raise
-            await _finish(_commit(connection, transaction))
+            await _finish(self._commit(connection, transaction))
         finally:
             await _finish(self._pool.putconn(connection))
 
@@ -116,6 +118,18 @@ class Database:
                     raise
             else:
                 return connection
+
+    async def _commit(self, connection: AsyncConnection[Row], transaction: Transaction) -> None:
+        await self._faults.reach("db.before_commit")
+        await connection.execute("COMMIT")
+        await self._faults.reach("db.committed")
+        notes = transaction.pending_notes()
+        if notes:
+            await connection.execute(
+                "SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS note(channel, payload)",
+                {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]},
+            )
+            await self._faults.reach("db.notified")
 
     async def autocommit(self, sql: str, params: dict[str, object] | None = None) -> list[Row]:
         """One statement on its own, outside any scope: notifications, health, reads. It may run twice when the server restarts meanwhile."""
@@ -143,16 +157,6 @@ def _as_role(url: str, role: str) -> dict[str, str]:
     if not user or host.startswith("/"):
         return {"user": role}
     return {} if user == role else {"options": f"{parts.get('options') or ''} -c role={role}".strip()}
-
-
-async def _commit(connection: AsyncConnection[Row], transaction: Transaction) -> None:
-    await connection.execute("COMMIT")
-    notes = transaction.pending_notes()
-    if notes:
-        await connection.execute(
-            "SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS note(channel, payload)",
-            {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]},
-        )
 
 
 async def _roll_back(connection: AsyncConnection[Row]) -> None:

@@ -7,7 +7,7 @@ CREATE TABLE intake_holder (
   entries bigint NOT NULL,
   bytes bigint NOT NULL,
   known_at timestamptz NOT NULL,
-  excused boolean NOT NULL DEFAULT false -- an operator's word that senders need not wait for it; ends with its next report
+  excused boolean NOT NULL DEFAULT false -- an operator's word that senders need not wait for it; ends when it reports an empty log
 );
 
 -- A web process says how its log stands, and is answered the time to name in its next report: one that was on its way while the database stood still
@@ -17,7 +17,8 @@ RETURNS timestamptz
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   INSERT INTO intake_holder AS h (holder, holding, entries, bytes, known_at) VALUES (its_holder, its_holding, its_entries, its_bytes, its_known_at)
   ON CONFLICT (holder) DO UPDATE
-    SET holding = excluded.holding, entries = excluded.entries, bytes = excluded.bytes, known_at = excluded.known_at, excused = false;
+    SET holding = excluded.holding, entries = excluded.entries, bytes = excluded.bytes, known_at = excluded.known_at,
+      excused = h.excused AND excluded.holding;
   SELECT clock_timestamp()
 $$;
 -- A slot that is empty and given up.
