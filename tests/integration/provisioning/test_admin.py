@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from kereru.entrypoints import evidence
 from kereru.entrypoints.admin_provisioning import app
+from kereru.entrypoints.problems import MachineProblem
+from kereru.provisioning.errors import PlatformHasNumbers
+from kereru.provisioning.evidence.model import verify
 from tenant import RESTCOMM_NUMBER, Tenant
 
 
@@ -48,3 +52,25 @@ async def test_a_number_from_nothing_to_reset_by_commands(tenant: Tenant, admin)
     await admin("end-assignment", provider, made["id"])
     assert (await admin("numbers", provider))["items"] == []
     assert len((await admin("numbers", provider, "--past"))["items"]) == 1
+
+
+async def test_deletions_checks_and_evidence_by_commands(tenant: Tenant, admin, tmp_path) -> None:
+    """P73, R184, R202: the operator's command line does what the portal does; the evidence goes to a file that holds by itself."""
+    provider = tenant.provider_id
+    credentials = "".join(f"{name}={value}\n" for name, value in tenant.credentials("restcomm").items())
+    endpoints = [word for name, url in tenant.endpoints("restcomm").items() for word in ("--endpoint", f"{name}={url}")]
+    platform = (await admin("create-platform", provider, "restcomm", *endpoints, stdin=credentials))["id"]
+    first = await admin("assign-number", provider, tenant.ana.id, "2015550110")
+    await admin("assign-number", provider, tenant.ben.id, "2015550111")
+    checks = {one["code"]: one["state"] for one in (await admin("check-platform", provider, platform))["checks"]}
+    assert (checks["credentials"], checks["numbers"]) == ("good", "good")
+    assert (await admin("delete-number", provider, first["id"]))["messages"] == "0"
+    with pytest.raises(PlatformHasNumbers, match="1 number"):
+        await admin("delete-platform", provider, platform)
+    assert await admin("delete-platform", provider, platform, "--end-assignments", "1") == {"ended_assignments": "1"}
+    file = tmp_path / "evidence.jsonl"
+    made = await asyncio.to_thread(evidence.export, provider=str(provider), to=file)
+    assert made == 0
+    assert verify(file.open("rb")).entries == 2
+    with pytest.raises(MachineProblem, match="there already"):
+        await asyncio.to_thread(evidence.export, provider=str(provider), to=file)

@@ -8,7 +8,7 @@ from kereru.carriers.contract import CarrierAdapter, PlatformAccess, Problem
 from kereru.carriers.numbering import display
 from kereru.kernel.db import ProviderScope, Row, Transaction
 from kereru.kernel.jobs import Backoff, JobKind, defer
-from kereru.kernel.secrets import Secret
+from kereru.kernel.secrets import CannotOpen, Secret
 from kereru.provisioning.changes import Owned, lock_numbers, tell_owners
 from kereru.provisioning.desk import OPERATOR, Author, Desk
 from kereru.provisioning.errors import MmsIsOff, NoSuchAssignment, NotRetried
@@ -130,7 +130,11 @@ async def take_hook_off(desk: Desk, provider_id: int, number_id: int) -> bool:
         if number is None or await store.live_of_number(tx, number_id) is not None:
             return True
     if number.carrier_ref:
-        adapter, access = await way_back(desk, provider_id, number.platform_id)
+        try:
+            adapter, access = await way_back(desk, provider_id, number.platform_id)
+        except CannotOpen:
+            # Under another key: the job tries again, should the right one come back.
+            return False
         gone = await adapter.remove_webhook(access, number.e164, number.carrier_ref)
         if isinstance(gone, Problem):
             return False
