@@ -68,7 +68,8 @@ def make_world(url: str) -> World:
             )  # fmt: skip
             connection.execute("INSERT INTO licence (provider_id, user_id, product) VALUES (%s, %s, 1)", (provider_id, user))
             platform = new(
-                "INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed) VALUES (%(p)s, new_id(), %(c)s, %(c)s, ''::bytea) RETURNING id",
+                "INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed) VALUES (%(p)s, new_id(), %(c)s, %(c)s, ''::bytea)"
+                " RETURNING id",
                 p=provider_id, c=carrier,
             )  # fmt: skip
             number = new(
@@ -76,8 +77,8 @@ def make_world(url: str) -> World:
                 p=provider_id, pl=platform, e=e164,
             )  # fmt: skip
             assignment = new(
-                "INSERT INTO assignment (provider_id, id, number_id, user_id, friendly_name, state) VALUES (%(p)s, new_id(), %(n)s, %(u)s, 'Front desk', 4)"
-                " RETURNING id", p=provider_id, n=number, u=user,
+                "INSERT INTO assignment (provider_id, id, number_id, user_id, friendly_name, state)"
+                " VALUES (%(p)s, new_id(), %(n)s, %(u)s, 'Front desk', 4) RETURNING id", p=provider_id, n=number, u=user,
             )  # fmt: skip
             connection.execute("INSERT INTO opt_in (provider_id, assignment_id, state) VALUES (%s, %s, 2)", (provider_id, assignment))
             return Owner(provider_id, group_id, user, feed, platform, number, assignment, e164)

@@ -276,7 +276,7 @@ async def test_senders_that_are_no_numbers(house: House, sender: str, status: in
 
 
 async def test_a_number_moved_between_two_texts(house: House) -> None:
-    """Bad input 37: each text is its owner's at the time it is taken in; the old owner keeps his history and cannot send."""
+    """Bad input 37, R38, Q18, Q28: each text is its owner's at the time it is taken in; the old owner keeps his history and cannot send."""
     number, remote = "+12015550115", "+12025550175"
     first = await house.tenant.assign(house.tenant.ana, number, platform_id=house.tenant.platforms["restcomm"])
     await house.people["ana"].post(f"/api/v1/numbers/{first.number_id}/opt-in", json={"answer": "yes"})
