@@ -80,7 +80,7 @@ def _one(dice: random.Random, at: float, lease_s: float) -> Any:
         return Kill(at, dice.choices(PROCESSES, (3, 3, 4, 1, 1, 1))[0])
     if roll < 0.32:
         process = dice.choice(("sender", "postgres", "web"))
-        return Freeze(at, process, dice.uniform(lease_s, lease_s * 2) if process == "sender" else dice.uniform(0.5, 5.0))
+        return Freeze(at, process, dice.uniform(lease_s, lease_s * 2) if process == "sender" else dice.uniform(0.5, 8.0))
     if roll < 0.65:
         return CarrierFault(at, dice.choice(("restcomm", "inteliquent")), dice.choice(KINDS), dice.randint(1, 4))
     if roll < 0.9:
