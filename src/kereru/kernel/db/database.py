@@ -18,6 +18,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from kereru.kernel.db.transaction import Row, Transaction
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.faults import Faults
+from kereru.kernel.logging import get_logger
+
+_log = get_logger("kernel.db")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +128,14 @@ class Database:
         await self._faults.reach("db.committed")
         notes = transaction.pending_notes()
         if notes:
-            await connection.execute(
-                "SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS note(channel, payload)",
-                {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]},
-            )
+            try:
+                await connection.execute(
+                    "SELECT pg_notify(channel, payload) FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS note(channel, payload)",
+                    {"channels": [channel for channel, _ in notes], "payloads": [payload for _, payload in notes]},
+                )
+            except psycopg.Error as error:
+                # The change is committed; a caller who heard of a failure would do it again. Readers find it without the wake-up, a little later.
+                _log.warning("notification.lost", error=repr(error))
             await self._faults.reach("db.notified")
 
     async def autocommit(self, sql: str, params: dict[str, object] | None = None) -> list[Row]:
