@@ -205,7 +205,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 #variable_conflict use_column
 DECLARE
   now_at timestamptz := app_now();
-  going bigint[]; held_back bigint[]; late_resends bigint[]; touched bigint[];
+  touched bigint[]; conversations bigint[]; going bigint[]; held_back bigint[]; late_resends bigint[];
 BEGIN
   PERFORM 1 FROM platform_lease l JOIN platform p ON p.provider_id = l.provider_id AND p.id = l.platform_id
   WHERE l.provider_id = its_provider AND l.platform_id = its_platform AND l.holder = its_holder AND l.epoch = its_epoch AND l.expires_at > now_at
@@ -230,32 +230,35 @@ BEGIN
         AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.provider_id = o.provider_id AND e.conversation_id = o.conversation_id AND e.claimed)
       ORDER BY o.message_id LIMIT most) w
     WHERE g.group_id IS NOT NULL
-  ), chosen AS MATERIALIZED (
-    SELECT o.provider_id, o.message_id, o.conversation_id, o.group_id FROM outbox o
-    WHERE o.provider_id = its_provider AND o.message_id IN (SELECT c.message_id FROM candidates c ORDER BY c.turn, c.message_id LIMIT most)
-      AND NOT o.claimed
-    ORDER BY o.message_id FOR UPDATE SKIP LOCKED
-  ), gated AS (
-    SELECT c.message_id, m.status = 4 AS delivered,
-      m.status <> 4 AND a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2
-        AND NOT coalesce(s.stopped, false) AND b.remote IS NULL AS open
-    FROM chosen c
-    JOIN message m ON m.provider_id = c.provider_id AND m.id = c.message_id
-    JOIN conversation v ON v.provider_id = c.provider_id AND v.id = c.conversation_id
-    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
-    LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
-      AND (l.ends_at IS NULL OR l.ends_at > app_now())
-    LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
-    LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = c.group_id AND s.remote = v.remote
-    LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = v.remote
   )
-  SELECT array_agg(g.message_id) FILTER (WHERE g.open), array_agg(g.message_id) FILTER (WHERE NOT g.open),
-    array_agg(g.message_id) FILTER (WHERE g.delivered)
-  INTO going, held_back, late_resends FROM gated g;
-  touched := coalesce(going, '{}') || coalesce(held_back, '{}');
-  IF cardinality(touched) = 0 THEN RETURN; END IF;
-
+  SELECT array_agg(o.message_id), array_agg(o.conversation_id) INTO touched, conversations FROM (
+    SELECT o.message_id, o.conversation_id FROM outbox o
+    WHERE o.provider_id = its_provider AND NOT o.claimed
+      AND o.message_id = ANY (ARRAY(SELECT c.message_id FROM candidates c ORDER BY c.turn, c.message_id LIMIT most))
+    ORDER BY o.message_id FOR UPDATE SKIP LOCKED) o;
+  IF touched IS NULL THEN RETURN; END IF;
   PERFORM 1 FROM message m WHERE m.provider_id = its_provider AND m.id = ANY (touched) ORDER BY m.id FOR NO KEY UPDATE;
+
+  -- A statement of its own, so that it sees what was committed while the rows above were waited for; and over arrays, whose few rows the planner
+  -- looks up one by one however much is stored.
+  SELECT array_agg(g.message_id) FILTER (WHERE g.open AND NOT g.delivered), array_agg(g.message_id) FILTER (WHERE NOT g.open OR g.delivered),
+    array_agg(g.message_id) FILTER (WHERE g.delivered)
+  INTO going, held_back, late_resends
+  FROM (
+    SELECT c.message_id, m.status = 4 AS delivered,
+      a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2
+        AND NOT coalesce(s.stopped, false) AND b.remote IS NULL AS open
+    FROM unnest(touched, conversations) AS c (message_id, conversation_id)
+    JOIN message m ON m.provider_id = its_provider AND m.id = c.message_id
+    JOIN conversation v ON v.provider_id = its_provider AND v.id = c.conversation_id
+    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+    JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+    LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= now_at
+      AND (l.ends_at IS NULL OR l.ends_at > now_at)
+    LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
+    LEFT JOIN remote_consent s ON s.provider_id = u.provider_id AND s.group_id = u.group_id AND s.remote = v.remote
+    LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = v.remote) g;
+
   INSERT INTO attempt (provider_id, message_id, attempt, status, epoch)
   SELECT o.provider_id, o.message_id, o.attempt, 2, its_epoch FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
   ON CONFLICT (provider_id, message_id, attempt) DO UPDATE SET epoch = excluded.epoch;
