@@ -97,7 +97,7 @@ async def _served(app: Any) -> AsyncGenerator[str, None]:
     held = _listen()
     server = _Quiet(uvicorn.Config(app, lifespan="off", ws="none", loop="none", access_log=False, log_level="warning"))
     task = asyncio.ensure_future(server.serve(sockets=[held]))
-    while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn offers no event)
+    while not server.started and not task.done():
         await asyncio.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
