@@ -14,6 +14,7 @@ from kereru.carriers.adapters.inteliquent.wire import HOOK_HEADER
 from kereru.carriers.ingress import Ingress
 from kereru.carriers.registry import Carriers
 from kereru.entrypoints.web import ROUTES
+from kereru.entrypoints.wiring import portal_ports
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import Sealer
@@ -133,7 +134,7 @@ async def open_house(url: str) -> AsyncIterator[House]:
             ROUTES,
             sealer=sealer,
             master_key=KEY,
-            dependencies={"hub": hub, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": tenant.desk},
+            dependencies={"hub": hub, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": tenant.desk, **portal_ports()},
             ingress=Ingress(Carriers(door, clock).all(), CachedPlatforms(ingest, sealer, clock), Sink(ingest), clock),
         )
         house = House(tenant, tenant.app, tenant.credentials("restcomm")["account_key"])

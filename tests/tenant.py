@@ -12,7 +12,7 @@ from psycopg.rows import namedtuple_row
 from kereru.api.app import create_app
 from kereru.carriers.ingress import Ingress
 from kereru.entrypoints.jobs import handlers
-from kereru.entrypoints.wiring import desk_of
+from kereru.entrypoints.wiring import desk_of, portal_ports
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
 from kereru.kernel.http_client import Answered, CarrierClient, NotSent, Outgoing, Result
@@ -201,7 +201,7 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
             )
             for level, organisation, name, email, gets_alerts in accounts:
                 await tenancy.create_portal_account(tx, made.provider_id, level, organisation, name, email, PASSWORD, send_alerts=gets_alerts)
-        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk}
+        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk, **portal_ports()}
         routes = (*tenancy_api.ROUTES, *api.ROUTES, *messaging_api.ROUTES)
         ingest = await stack.enter_async_context(as_role(url, "kereru_ingest", size=2))
         sink = Sink(ingest)

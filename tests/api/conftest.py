@@ -20,7 +20,7 @@ from psycopg.rows import namedtuple_row
 from kereru.api.app import create_app
 from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.web import ROUTES
-from kereru.entrypoints.wiring import desk_of
+from kereru.entrypoints.wiring import desk_of, portal_ports
 from kereru.kernel import ids
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database
@@ -114,6 +114,7 @@ class Stage:
                 "hub": self.hub,
                 "feed_cursors": CursorCodec(MASTER_KEY),
                 "release_withheld": release_withheld,
+                **portal_ports(),
                 "desk": desk_of(self.settings, self.database, ObligingCarrier(), self.sealer),
             },
             **more,
@@ -157,6 +158,8 @@ async def _set(url: str) -> AsyncIterator[Stage]:
         async with _hub(made):
             await _southern(made)
             await _northern(made)
+            # From which a session is copied for whoever may end one, after "sign out everywhere else" has ended the first.
+            made.sql("CREATE TABLE kept_session AS SELECT provider_id, id, sign_in_id FROM session")
             yield made
 
 
@@ -273,6 +276,15 @@ async def _secrets(stage: Stage, tx, provider_id: int, platform_id: int) -> None
 
 
 _THINGS = {
+    "session": """INSERT INTO session (provider_id, token_hash, sign_in_id) SELECT %(p)s, sha256(%(client)s::text::bytea), sign_in_id FROM end_user
+        WHERE provider_id = %(p)s AND id = %(user)s RETURNING id""",
+    "api_key": """INSERT INTO api_key (provider_id, id, token_hash, sign_in_id, name, hint, scopes)
+        SELECT %(p)s, new_id(), sha256(%(client)s::text::bytea), sign_in_id, 'robot', '', '{client.read}' FROM end_user
+        WHERE provider_id = %(p)s AND id = %(user)s RETURNING id""",
+    "portal_account": """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
+          VALUES (%(p)s, new_id(), %(client)s || '@people.example', '') RETURNING id)
+        INSERT INTO portal_role (provider_id, id, sign_in_id, name, level, organisation_id)
+        SELECT %(p)s, new_id(), s.id, 'Gina', 3, u.group_id FROM s, end_user u WHERE u.provider_id = %(p)s AND u.id = %(user)s RETURNING id""",
     "platform": """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)
         VALUES (%(p)s, new_id(), 'restcomm', 'Restcomm', '') RETURNING id""",
     "number": "INSERT INTO number (provider_id, id, platform_id, e164) VALUES (%(p)s, new_id(), %(platform)s, %(e164)s) RETURNING id",

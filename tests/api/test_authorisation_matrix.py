@@ -31,17 +31,18 @@ from kereru.tenancy.policy import END_USER, OPT_KEY, Policy, Principal, authoris
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "docs/reference/authorisation.md"
-PLAIN_PARAMETERS = {"client_id": "matrix-{}"}
+PLAIN_PARAMETERS = {"client_id": "matrix-{}", "token": "matrix-{}"}
 """Path parameters that name nothing stored: the caller makes them up."""
 
 SHARED = {"platform"}
 """Kinds that belong to the provider as a whole: whoever a route serves may name those of his own provider."""
 
-BODY_KINDS: dict[str, str] = {}
+BODY_KINDS: dict[str, str] = {"organisation_id": "group"}
 """Body fields that name a stored thing without saying so: field → kind. Every `x_id` is a thing of the kind x by itself. (`up_to` of a conversation's
 reading mark is a place in time: any id is a good one, and nothing is told about what has it.)"""
 
 PREPARED = {
+    f"POST {PREFIX}/users/{{user_id:str}}/invite": "UPDATE sign_in SET password_hash = ''",
     f"POST {PREFIX}/numbers/{{number_id:str}}/opt-in": "UPDATE opt_in SET state = 1",
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/reset-opt-in": "UPDATE opt_in SET state = 2",
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/retry": "UPDATE assignment SET state = 6",
@@ -54,12 +55,49 @@ PREPARED = {
 }
 """What must be so before a route can serve its owner: route → statement."""
 
+PLAIN_FIELDS = {"external_id"}
+"""Body fields that end in _id and name nothing of ours."""
+
+SERVED_ELSEWHERE = {
+    f"DELETE {PREFIX}/resellers/{{reseller_id:str}}": "needs the name typed: tests/api/test_portal.py",
+    f"DELETE {PREFIX}/groups/{{group_id:str}}": "needs the name typed: tests/api/test_portal.py",
+    f"POST {PREFIX}/session/totp": "needs a code: tests/api/test_own_sign_in.py",
+    f"POST {PREFIX}/session/totp/remove": "needs a code: tests/api/test_own_sign_in.py",
+    f"POST {PREFIX}/session/recovery-codes": "needs a code: tests/api/test_own_sign_in.py",
+}
+"""Routes whose success takes more than a request of the right shape, and where it is tested."""
+
 _NUMBER = """WITH n AS (INSERT INTO number (provider_id, id, platform_id, e164)
     SELECT n.provider_id, new_id(), n.platform_id, '+1202' || lpad((nextval('id_sequence') %% 10000000)::text, 7, '0') FROM assignment a
     JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id WHERE a.id = %s RETURNING provider_id, id),
   a AS (INSERT INTO assignment (provider_id, id, number_id, user_id, state)
     SELECT n.provider_id, new_id(), n.id, a.user_id, 4 FROM n, assignment a WHERE a.id = %s RETURNING provider_id, id)"""
+_ACCOUNT = """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
+    SELECT provider_id, new_id(), 'p' || nextval('id_sequence') || '@people.example', '' FROM portal_role WHERE id = %s RETURNING id)
+  INSERT INTO portal_role (provider_id, id, sign_in_id, name, level, organisation_id)
+  SELECT r.provider_id, new_id(), s.id, r.name, r.level, r.organisation_id FROM portal_role r, s WHERE r.id = %s RETURNING id"""
 FRESH = {
+    f"DELETE {PREFIX}/users/{{user_id:str}}": (
+        "user_id",
+        """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
+             SELECT provider_id, new_id(), id || '-' || nextval('id_sequence') || '@people.example', '' FROM end_user WHERE id = %s
+             RETURNING provider_id, id),
+           f AS (INSERT INTO feed (provider_id, id, kind) SELECT provider_id, new_id(), 1 FROM s RETURNING provider_id, id)
+           INSERT INTO end_user (provider_id, id, group_id, sign_in_id, feed_id, name)
+           SELECT u.provider_id, new_id(), u.group_id, s.id, f.id, 'Short' FROM end_user u, s, f WHERE u.id = %s RETURNING id""",
+    ),
+    f"DELETE {PREFIX}/portal-accounts/{{portal_account_id:str}}": ("portal_account_id", _ACCOUNT),
+    f"DELETE {PREFIX}/sessions/{{session_id:str}}": (
+        "session_id",
+        """INSERT INTO session (provider_id, token_hash, sign_in_id)
+           SELECT provider_id, sha256(nextval('id_sequence')::text::bytea), sign_in_id FROM kept_session WHERE id IN (%s, %s) RETURNING id""",
+    ),
+    f"DELETE {PREFIX}/api-keys/{{api_key_id:str}}": (
+        "api_key_id",
+        """INSERT INTO api_key (provider_id, id, token_hash, sign_in_id, name, hint, scopes)
+           SELECT provider_id, new_id(), sha256(nextval('id_sequence')::text::bytea), sign_in_id, name, hint, scopes FROM api_key
+           WHERE id IN (%s, %s) RETURNING id""",
+    ),
     f"DELETE {PREFIX}/assignments/{{assignment_id:str}}": ("assignment_id", _NUMBER + " SELECT id FROM a"),
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/delete-messages": (
         "assignment_id",
@@ -120,7 +158,7 @@ def names(route: Route) -> dict[str, str]:
         if name not in parameters:
             pytest.fail(f"{route.name}: its policy speaks of {name}, which is not in its path")
     for one in msgspec.structs.fields(route.body) if route.body else ():
-        if one.name in BODY_KINDS or (one.name.endswith("_id") and one.name not in PLAIN_PARAMETERS):
+        if one.name in BODY_KINDS or (one.name.endswith("_id") and one.name not in PLAIN_PARAMETERS and one.name not in PLAIN_FIELDS):
             found[f"body.{one.name}"] = BODY_KINDS.get(one.name, one.name.removesuffix("_id"))
     return found
 
@@ -129,6 +167,8 @@ def sample(kind: object, name: str) -> object:
     """A value that fits a field's type: the least that gets a request as far as authorisation and beyond."""
     known = {
         "number": "2015550199",
+        "level": "group",
+        "scopes": ["client.read"],
         "carrier": "restcomm",
         "credentials": {"account_key": "AC0", "token_secret": "hush"},
         "to": PHONE,
@@ -343,7 +383,7 @@ async def test_everybody_reaches_his_own(stage) -> None:
     asked = [(one, wrong) async for one, wrong in everybody_asks(stage, own=True)]
     assert [f"{one.who}: {one.route.name}: {one.answer.status_code} {one.answer.text[:200]}, {wrong}" for one, wrong in asked if wrong] == []
     served = {one.route.name for one, _ in asked if one.answer.is_success}
-    assert {route.name for route in discover() if route.declared.audience.kind != "anyone"} - served == set()
+    assert {route.name for route in discover() if route.declared.audience.kind != "anyone"} - served == set(SERVED_ELSEWHERE)
 
 
 async def test_the_matrix_sees_a_leak(stage) -> None:

@@ -18,7 +18,7 @@ from kereru.kernel.db import INSTALLATION, ProviderScope
 from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
 from kereru.tenancy import commands
-from kereru.tenancy.access import commands as access
+from kereru.tenancy.access import second_factor
 from kereru.tenancy.policy import ANYONE, policy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -134,7 +134,7 @@ async def test_throttling_by_http(stage, gus: Gus) -> None:
 async def test_second_factor_by_http(stage, gus: Gus) -> None:
     async with stage.database.transaction(ProviderScope(gus.provider_id)) as tx:
         sign_in_id = await tx.value("SELECT id FROM sign_in")
-        secret = await access.add_second_factor(tx, stage.sealer, gus.provider_id, sign_in_id)
+        secret = await second_factor.add(tx, stage.sealer, gus.provider_id, sign_in_id)
     code = TOTP(secret.reveal()).now()
     async with stage.client() as client:
         first = await client.post(SESSION, json={"email": gus.email, "password": PASSWORD})

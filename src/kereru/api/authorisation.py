@@ -6,6 +6,7 @@ A route that declares nothing keeps the application from starting.
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
@@ -44,7 +45,8 @@ class Guard:
         except Exception as error:
             _denied.labels(scope["path_template"], getattr(error, "code", "internal")).inc()
             raise
-        scope["state"][_PRINCIPAL] = principal
+        client = connection.client
+        scope["state"][_PRINCIPAL] = principal and msgspec.structs.replace(principal, address=client.host if client else "")
         self._refuse_unknown_parameters(connection, method)
 
     def _refuse_unknown_parameters(self, connection: Connection, method: str) -> None:

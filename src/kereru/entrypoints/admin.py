@@ -23,9 +23,11 @@ from kereru.entrypoints.serve import engine_options
 from kereru.kernel import ids, logging
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope, Transaction
 from kereru.kernel.settings import Settings
+from kereru.provisioning.platforms.alerts import alert_recipients_guard
 from kereru.tenancy import commands, queries
 from kereru.tenancy.access import commands as access
 from kereru.tenancy.access import queries as access_queries
+from kereru.tenancy.access import second_factor
 from kereru.tenancy.errors import NoSuchPerson
 from kereru.tenancy.model import Level
 
@@ -268,6 +270,19 @@ def disable(email: Email, *, home: Home = None, as_json: Json = False) -> int:
 
 
 @app.command
+def remove_second_factor(email: Email, *, home: Home = None, as_json: Json = False) -> int:
+    """For somebody who lost phone and recovery codes: he signs in with his password alone until he sets up a new second factor."""
+
+    async def work(desk: Operator) -> object:
+        provider_id, sign_in_id = await _find(desk, email)
+        async with desk.app.transaction(ProviderScope(provider_id)) as tx:
+            await second_factor.remove(tx, provider_id, sign_in_id)
+        return sign_in_id
+
+    return run(home, work, as_json=as_json, words=lambda _: f"{email} has no second factor now, and every session ended.")
+
+
+@app.command
 def enable(email: Email, *, home: Home = None, as_json: Json = False) -> int:
     """Let somebody in again."""
     return _switch(email, home, disabled=False, as_json=as_json)
@@ -278,6 +293,8 @@ def _switch(email: str, home: Path | None, *, disabled: bool, as_json: bool) -> 
         provider_id, sign_in_id = await _find(desk, email)
         async with desk.app.transaction(ProviderScope(provider_id)) as tx:
             await access.set_disabled(tx, provider_id, sign_in_id, disabled=disabled)
+            if disabled:
+                await alert_recipients_guard(tx, provider_id)
         return sign_in_id
 
     return run(home, work, as_json=as_json, words=lambda _: f"{email} can{'not' if disabled else ''} sign in{'' if disabled else ' again'}.")

@@ -1,17 +1,24 @@
 """The scheduler's work: every job of every slice, in one worker."""
 
+from functools import partial
+
 from kereru.kernel.db import Database
 from kereru.kernel.jobs import Handler, JobKind
 from kereru.kernel.jobs.worker import JobStore, work
 from kereru.kernel.settings import Settings
 from kereru.notifications import jobs as notification_jobs
+from kereru.notifications.sign_in import SignInMails, send_sign_in_mail
 from kereru.provisioning import jobs as provisioning_jobs
 from kereru.provisioning.desk import Desk
+from kereru.tenancy.access.links import start_reset
+from kereru.tenancy.access.mails import SEND_SIGN_IN_MAIL, START_RESET
 
 
 def handlers(settings: Settings, database: Database, desk: Desk) -> dict[JobKind, Handler]:
     """Who does which job. `database` has the role kereru_app, as the desk's has."""
-    return provisioning_jobs.handlers(desk) | notification_jobs.handlers(notification_jobs.MailRoom(database, settings))
+    letters = SignInMails(database, settings, desk.sealer)
+    own: dict[JobKind, Handler] = {START_RESET: partial(start_reset, database), SEND_SIGN_IN_MAIL: partial(send_sign_in_mail, letters)}
+    return own | provisioning_jobs.handlers(desk) | notification_jobs.handlers(notification_jobs.MailRoom(database, settings))
 
 
 async def run_jobs(settings: Settings, database: Database, desk: Desk) -> None:

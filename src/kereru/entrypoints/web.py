@@ -17,7 +17,7 @@ from kereru.api.doors import Doors
 from kereru.carriers.ingress import Ingress
 from kereru.carriers.intake.keeper import Keeper
 from kereru.carriers.registry import Carriers
-from kereru.entrypoints.wiring import desk_of, own_host, sealer_of
+from kereru.entrypoints.wiring import desk_of, own_host, portal_ports, sealer_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.kernel.http_client import CarrierClient
@@ -111,6 +111,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
                 "hub": realtime.hub,
                 "feed_cursors": feed_cursors,
                 "release_withheld": release_withheld,
+                **portal_ports(),
                 "desk": desk_of(settings, app, door, sealer, own_door),
             },
             ingress=Ingress(carriers.all(), platforms, keeper.sink, clock),

@@ -9,17 +9,17 @@ from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database, Row, Transaction
 from kereru.kernel.http_client import Door
-from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.deletion import count_messages, delete_messages, forget_references
 from kereru.messaging.delivery.sender import OpenPlatform
 from kereru.provisioning.desk import Desk, MessagesPort
+from kereru.provisioning.holdings import UserHoldings, place_of_assignment
+from kereru.provisioning.platforms.alerts import alert_recipients_guard
 from kereru.provisioning.platforms.model import ingress_url, open_access, open_token
+from kereru.tenancy.history.commands import record
 from kereru.tenancy.policy import Principal
-
-_log = get_logger("provisioning.changes")
 
 
 async def record_history(
@@ -32,8 +32,16 @@ async def record_history(
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> None:
-    """Provisioning's changes in the history log; logged only, until tenancy keeps that log."""
-    _log.info("changed", action=action, kind=target_kind, id=target_id, by=principal.sign_in_id if principal else "operator")
+    """Provisioning's changes in the history log; an assignment stands where its user does."""
+    path = None
+    if target_kind == "assignment":
+        path = await place_of_assignment(tx, await tx.value("SELECT scope_provider()"), target_id)
+    await record(tx, principal, action, target_kind, target_id, target_name, before, after, path=path)
+
+
+def portal_ports() -> dict[str, object]:
+    """What the portal's routes of tenancy take from the slices above, by the names they ask for."""
+    return {"alert_guard": alert_recipients_guard, "holdings": UserHoldings()}
 
 
 def sealer_of(master_key: bytes) -> Sealer:

@@ -16,6 +16,8 @@ Item = TypeVar("Item")
 _ID_BYTES = 8
 _SIGNATURE_BYTES = 16
 _CURSOR_CHARACTERS = 32
+_KEY_CHARACTERS = 300
+_PLACE_CHARACTERS = 2000
 
 
 class Page(msgspec.Struct, Generic[Item], frozen=True):
@@ -63,6 +65,27 @@ class CursorCodec:
         if not hmac.compare_digest(signature, self._sign(plain)) or value > MAX_ID:
             raise BadCursor
         return value
+
+    def encode_place(self, order: str, key: str, value: int) -> str:
+        """The cursor that continues after (`key`, `value`) in a list sorted by `order`: names change and vanish between two pages."""
+        plain = f"{order}\0{value}\0{key[:_KEY_CHARACTERS]}".encode()
+        return base64.urlsafe_b64encode(plain + self._sign(plain)).decode()
+
+    def decode_place(self, cursor: str, order: str) -> tuple[str, int]:
+        """(key, id) inside. Raises BadCursor for anything else, and for one of the same list in another order."""
+        if len(cursor) > _PLACE_CHARACTERS or not cursor.isascii():
+            raise BadCursor
+        try:
+            raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadCursor from error
+        plain, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._sign(plain)):
+            raise BadCursor
+        made_for, value, key = plain.decode().split("\0", 2)
+        if made_for != order:
+            raise BadCursor
+        return key, int(value)
 
     def _sign(self, plain: bytes) -> bytes:
         return hmac.digest(self._key, self._bound + b"\0" + plain, "sha256")[:_SIGNATURE_BYTES]

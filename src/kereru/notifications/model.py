@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -67,21 +68,35 @@ def compose(occasion: Occasion, recipient: Recipient, *, sender: str, base_url: 
         "user_email": occasion.user_email,
         "group": one_line(occasion.group),
         "provider": one_line(occasion.provider),
-        "recipient": one_line(recipient.name),
         "at": in_zone(occasion.at, recipient.timezone),
         "problem": one_line(occasion.problem),
         "base_url": base_url,
     }
+    return write(Letter(occasion.mail_id, occasion.kind.template, occasion.at), recipient, words, sender=sender)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Which mail it is, the name of its templates, and when it was written (UTC)."""
+
+    mail_id: int
+    template: str
+    at: datetime
+
+
+def write(letter: Letter, recipient: Recipient, words: Mapping[str, str], *, sender: str) -> EmailMessage:
+    """The whole mail from its templates. Nothing of `words` reaches a header but through the subject, which is made one line."""
+    words = {**words, "recipient": one_line(recipient.name)}
     from_name, from_address = parseaddr(sender)
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = _header(_templates().get_template(f"{occasion.kind.template}.subject").render(words))
+    message["Subject"] = _header(_templates().get_template(f"{letter.template}.subject").render(words))
     message["From"] = _address(from_name, from_address)
     message["To"] = _address(recipient.name, recipient.email)
-    message["Date"] = format_datetime(occasion.at)
-    message["Message-ID"] = f"<{occasion.mail_id}.kereru@{from_address.rpartition('@')[2] or 'localhost'}>"
+    message["Date"] = format_datetime(letter.at)
+    message["Message-ID"] = f"<{letter.mail_id}.kereru@{from_address.rpartition('@')[2] or 'localhost'}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_templates().get_template(f"{occasion.kind.template}.txt").render(words))
-    message.add_alternative(_templates().get_template(f"{occasion.kind.template}.html").render(words), subtype="html")
+    message.set_content(_templates().get_template(f"{letter.template}.txt").render(words))
+    message.add_alternative(_templates().get_template(f"{letter.template}.html").render(words), subtype="html")
     return message
 
 

@@ -18,7 +18,7 @@ _EVENT_KIND = "SELECT kind FROM opt_in_event WHERE provider_id = scope_provider(
 
 _MAIL = """
 SELECT m.id, m.kind, m.state, r.name AS recipient, s.email, coalesce(own.timezone, 'UTC') AS timezone, n.e164, a.friendly_name, u.name AS user,
-  us.email AS user_email, g.name AS group_name, v.name AS provider, coalesce(e.at, a.started_at) AS at, a.problem
+  coalesce(us.email, '') AS user_email, g.name AS group_name, v.name AS provider, coalesce(e.at, a.started_at) AS at, a.problem
 FROM mail m
 JOIN portal_role r ON r.provider_id = m.provider_id AND r.id = m.role_id
 JOIN sign_in s ON s.provider_id = r.provider_id AND s.id = r.sign_in_id
@@ -27,7 +27,7 @@ LEFT JOIN opt_in_event e ON m.kind IN (1, 2) AND e.provider_id = m.provider_id A
 JOIN assignment a ON a.provider_id = m.provider_id AND a.id = coalesce(e.assignment_id, m.subject_id)
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN sign_in us ON us.provider_id = u.provider_id AND us.id = u.sign_in_id
+LEFT JOIN sign_in us ON us.provider_id = u.provider_id AND us.id = u.sign_in_id
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
 JOIN provider v ON v.provider_id = m.provider_id
 WHERE m.provider_id = scope_provider() AND m.id = %(mail)s

@@ -1,4 +1,4 @@
-"""Routes of the session: sign in, who am I, sign out (design §7)."""
+"""Routes of the session: sign in, who am I, sign out (design §7), and all routes of tenancy."""
 
 from typing import Annotated, Any
 
@@ -12,19 +12,23 @@ from kereru.kernel.db import Database
 from kereru.kernel.errors import KereruError
 from kereru.kernel.secrets import Sealer, Secret
 from kereru.kernel.settings import Settings
+from kereru.tenancy.access import api as access_api
 from kereru.tenancy.access import commands
 from kereru.tenancy.access.commands import Lifetimes, Try
 from kereru.tenancy.access.model import Credential, session_credential
 from kereru.tenancy.access.queries import Authenticator, cookie_name
+from kereru.tenancy.history import api as history_api
+from kereru.tenancy.organisations import api as organisations_api
+from kereru.tenancy.people import api as people_api
 from kereru.tenancy.policy import ANYONE, SIGNED_IN, Principal, abilities, policy
 
 
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`code`: six digits of the authenticator app, where the sign-in has one."""
+    """`code`: six digits of the authenticator app, or a recovery code, where the sign-in has a second factor."""
 
     email: Annotated[str, msgspec.Meta(max_length=320)]
     password: Annotated[str, msgspec.Meta(max_length=1000)]
-    code: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    code: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
 class SessionUser(msgspec.Struct, frozen=True):
@@ -112,4 +116,6 @@ def _cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
     return Cookie(key=cookie_name(settings), value=value, path="/", max_age=max_age_s, httponly=True, secure=settings.secure, samesite="lax")
 
 
-ROUTES = (sign_in, who_am_i, sign_out)
+ROUTES = (
+    sign_in, who_am_i, sign_out, *access_api.ROUTES, *organisations_api.ROUTES, *people_api.ROUTES, *history_api.ROUTES,
+)  # fmt: skip

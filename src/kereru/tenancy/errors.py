@@ -35,6 +35,42 @@ class EmailTaken(Conflict):
     code = "email_taken"
 
 
+class ExternalIdTaken(Conflict):
+    """Another user has this user id or MAC address already. Each can belong to one user only; correct it here, or at the other user first."""
+
+    code = "external_id_taken"
+
+
+class HasNumbers(Conflict):
+    """There are numbers below. Delete them first, since each one's webhook has to be taken back at its carrier."""
+
+    code = "has_numbers"
+
+
+class NameNotTyped(Invalid):
+    """To delete this, type its name exactly as it is shown."""
+
+    code = "name_not_typed"
+
+
+class OwnAccount(Conflict):
+    """This is your own portal account. Somebody else has to do this, so that you do not lock yourself out."""
+
+    code = "own_account"
+
+
+class BelongsHigher(Conflict):
+    """This person also has an account outside of what you manage. Somebody who manages all of them can change this."""
+
+    code = "belongs_higher"
+
+
+class HasPassword(Conflict):
+    """This person has set a password already, so there is nothing to be invited to. Start a password reset instead."""
+
+    code = "has_password"
+
+
 class RoleTaken(Conflict):
     """This person has that portal account already."""
 

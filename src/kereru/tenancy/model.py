@@ -3,15 +3,17 @@
 import re
 from enum import IntEnum
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from kereru.kernel.errors import FieldProblem
+from kereru.kernel.errors import FieldProblem, Invalid
 from kereru.kernel.limits import NAME_GRAPHEMES
 from kereru.kernel.names import as_name
 from kereru.tenancy.errors import NotAName, NotAnEmail
 
 EMAIL_CHARACTERS = 254
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?)*")
 
 
@@ -72,6 +74,29 @@ def clean_email(typed: str) -> str:
     if len(email) > EMAIL_CHARACTERS or not _EMAIL.fullmatch(email) or ".." in email:
         raise NotAnEmail(fields=(FieldProblem("email", NotAnEmail.code, "This is not an e-mail address we can use."),))
     return email
+
+
+def clean_detail(typed: str, field: str) -> str:
+    """A name or number people keep about a user, as it is kept; may be empty. Raises Invalid for what could be no name."""
+    text = as_name(typed)
+    if text is None:
+        raise Invalid(fields=(FieldProblem(field, "not_a_detail", f"Use at most {NAME_GRAPHEMES} characters on one line."),))
+    return text
+
+
+def check_locale(region: str, timezone: str, language: str) -> None:
+    """Raise Invalid for what is no country code, no time zone of the IANA database, or no language tag."""
+    problems: list[FieldProblem] = []
+    if not (len(region) == 2 and region.isascii() and region.isupper()):
+        problems.append(FieldProblem("region", "not_a_region", "Give the country as two capital letters, like US."))
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        problems.append(FieldProblem("timezone", "not_a_timezone", "Give the time zone by its name, like America/New_York."))
+    if not _LANGUAGE.fullmatch(language):
+        problems.append(FieldProblem("language", "not_a_language", "Give the language by its code, like en or pt-BR."))
+    if problems:
+        raise Invalid(fields=tuple(problems))
 
 
 def clean_name(typed: str, field: str = "name") -> str:

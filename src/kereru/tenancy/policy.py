@@ -15,6 +15,8 @@ from kereru.tenancy.model import Level, Path
 
 OPT_KEY = "policy"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+IN_PERSON = "in person"
+"""The scope of routes that no API key serves: what decides who somebody is, he does himself."""
 SCOPES = ("client.read", "client.write", "portal.read", "portal.write")
 
 
@@ -40,7 +42,10 @@ class UserIdentity(msgspec.Struct, frozen=True):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who is asking: one sign-in, by a session or by an API key (then only within its scopes). `credential` is the hash of what proved it."""
+    """Who is asking: one sign-in, by a session or by an API key (then only within its scopes).
+
+    `credential` is the hash of what proved it, `address` where this request's connection comes from.
+    """
 
     provider_id: int
     sign_in_id: int
@@ -50,6 +55,7 @@ class Principal(msgspec.Struct, frozen=True):
     via: Literal["session", "api_key"]
     scopes: frozenset[str] = frozenset()
     credential: bytes = b""
+    address: str = ""
 
     def can(self, scope: str) -> bool:
         """Whether what he came with is good for `scope`; a session is good for everything he is."""
@@ -112,6 +118,9 @@ def authorise(declared: Policy, principal: Principal | None, method: str) -> Non
         raise Forbidden
     scope = declared.scope_for(method)
     if scope and not principal.can(scope):
+        if scope == IN_PERSON:
+            message = "An API key cannot do this. Sign in yourself."
+            raise ScopeMissing(message)
         message = f"This API key does not have the scope {scope}. Make one that has it."
         raise ScopeMissing(message)
 

@@ -10,6 +10,7 @@ from kereru.tenancy import commands, queries
 from kereru.tenancy.access import queries as access_queries
 from kereru.tenancy.errors import EmailTaken, NameTaken, NoSuchOrganisation, NotAnEmail, RoleTaken, WrongScope
 from kereru.tenancy.model import Level, Path
+from kereru.tenancy.organisations.commands import move_group
 
 PASSWORD = "correct horse"
 
@@ -122,7 +123,7 @@ async def test_a_moved_group_stands_under_its_new_reseller_at_once(tenancy: Any)
     async with tenancy.database.transaction(tenancy.scope) as tx:
         other = await commands.create_reseller(tx, tenancy.provider_id, "Harbour Resellers")
         before = await queries.path_of_user(tx, tenancy.provider_id, tenancy.ana.id)
-        await commands.move_group(tx, tenancy.provider_id, tenancy.group_id, other)
+        await move_group(tx, tenancy.provider_id, tenancy.group_id, other)
         after = await queries.path_of_user(tx, tenancy.provider_id, tenancy.ana.id)
     assert before == Path(tenancy.provider_id, tenancy.southern.direct_reseller_id, tenancy.group_id, tenancy.ana.id)
     assert after == Path(tenancy.provider_id, other, tenancy.group_id, tenancy.ana.id)

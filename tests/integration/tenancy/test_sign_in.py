@@ -10,7 +10,7 @@ from pyotp.totp import TOTP
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.secrets import CannotOpen, Sealer, Secret
 from kereru.tenancy import commands as tenancy_commands
-from kereru.tenancy.access import commands, throttling
+from kereru.tenancy.access import commands, second_factor, throttling
 from kereru.tenancy.access.commands import Lifetimes, Try
 from kereru.tenancy.access.errors import CodeNeeded, TooManyTries, UnknownScope, WrongCode, WrongSignIn
 from kereru.tenancy.access.model import Credential, api_key_credential, session_credential
@@ -238,7 +238,7 @@ async def test_a_role_whose_organisation_is_gone_is_no_role(tenancy: Any) -> Non
 async def test_a_second_factor_is_asked_for_and_good_once(tenancy: Any) -> None:
     """Threat model: used codes are refused (bad input 94), and a wrong password never gets as far as the code."""
     async with tenancy.database.transaction(tenancy.scope) as tx:
-        secret = await commands.add_second_factor(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
+        secret = await second_factor.add(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
     code = TOTP(secret.reveal()).at(tenancy.clock.now())
     with pytest.raises(WrongSignIn):
         await sign_in(tenancy, "wrong", code=code)
@@ -256,7 +256,7 @@ async def test_a_second_factor_is_asked_for_and_good_once(tenancy: Any) -> None:
 async def test_one_code_lets_one_of_two_at_once_in(tenancy: Any) -> None:
     """Bad input 94: a used code, in a race."""
     async with tenancy.database.transaction(tenancy.scope) as tx:
-        secret = await commands.add_second_factor(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
+        secret = await second_factor.add(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
     code = TOTP(secret.reveal()).at(tenancy.clock.now())
     outcomes = await asyncio.gather(*(sign_in(tenancy, code=code) for _ in range(4)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Credential", "WrongCode", "WrongCode", "WrongCode"]
@@ -266,7 +266,7 @@ async def test_a_stolen_second_factor_opens_nowhere_else(tenancy: Any) -> None:
     """Design §9: sealed values are bound to their row."""
     async with tenancy.database.transaction(tenancy.scope) as tx:
         ben = await tenancy_commands.create_user(tx, tenancy.provider_id, tenancy.group_id, "Ben", "ben@bluedoor.example", PASSWORD)
-        await commands.add_second_factor(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
+        await second_factor.add(tx, SEALER, tenancy.provider_id, tenancy.ana.sign_in_id)
     assert b"JBSW" not in bytes(tenancy.owner_sql("SELECT totp_sealed FROM sign_in WHERE totp_sealed IS NOT NULL")[0][0])
     tenancy.owner_sql("UPDATE sign_in b SET totp_sealed = a.totp_sealed FROM sign_in a WHERE a.totp_sealed IS NOT NULL AND b.id = %s", ben.sign_in_id)
     with pytest.raises(CannotOpen):
@@ -302,7 +302,7 @@ async def test_what_no_api_key_can_be(tenancy: Any) -> None:
         lambda tx: commands.revoke_api_key(tx, northern.provider_id, 5),
         lambda tx: commands.set_password(tx, northern.provider_id, tenancy.ana.sign_in_id, PASSWORD),
         lambda tx: commands.set_disabled(tx, northern.provider_id, tenancy.ana.sign_in_id, disabled=True),
-        lambda tx: commands.add_second_factor(tx, SEALER, northern.provider_id, tenancy.ana.sign_in_id),
+        lambda tx: second_factor.add(tx, SEALER, northern.provider_id, tenancy.ana.sign_in_id),
     ):
         with pytest.raises(NoSuchPerson):
             async with tenancy.database.transaction(northern) as tx:

@@ -3,25 +3,31 @@
 CREATE TABLE provider (
   provider_id bigint PRIMARY KEY,
   name text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT app_now()
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  demands_second_factor boolean NOT NULL DEFAULT false -- of everybody at it and below; likewise in the next two
 );
+-- What was deleted stays as a row without a name to look for: numbers, evidence and the history log still speak of it.
 CREATE TABLE reseller (
   provider_id bigint NOT NULL REFERENCES provider,
   id bigint NOT NULL,
   name text NOT NULL,
-  PRIMARY KEY (provider_id, id),
-  UNIQUE (provider_id, name)
+  demands_second_factor boolean NOT NULL DEFAULT false,
+  deleted_at timestamptz,
+  PRIMARY KEY (provider_id, id)
 );
+CREATE UNIQUE INDEX reseller_name ON reseller (provider_id, lower(name)) WHERE deleted_at IS NULL;
 -- "group" is a reserved word of SQL; the field's word stays in the API.
 CREATE TABLE user_group (
   provider_id bigint NOT NULL,
   id bigint NOT NULL,
   reseller_id bigint NOT NULL,
   name text NOT NULL,
+  demands_second_factor boolean NOT NULL DEFAULT false,
+  deleted_at timestamptz,
   PRIMARY KEY (provider_id, id),
-  UNIQUE (provider_id, reseller_id, name),
   FOREIGN KEY (provider_id, reseller_id) REFERENCES reseller
 );
+CREATE UNIQUE INDEX user_group_name ON user_group (provider_id, reseller_id, lower(name)) WHERE deleted_at IS NULL;
 
 -- One e-mail is one sign-in in the whole installation; found before a tenant is known, so it is no tenant table.
 CREATE TABLE sign_in_email (
@@ -33,8 +39,9 @@ CREATE TABLE sign_in (
   provider_id bigint NOT NULL REFERENCES provider,
   id bigint NOT NULL,
   email text NOT NULL,
-  password_hash text NOT NULL,
+  password_hash text NOT NULL, -- empty: none yet, the person was invited
   totp_sealed bytea,
+  totp_pending_sealed bytea,   -- shown to the person, not proved by a code yet
   totp_step bigint NOT NULL DEFAULT 0, -- the newest time step whose code was used: none is good twice
   disabled_at timestamptz,
   created_at timestamptz NOT NULL DEFAULT app_now(),
@@ -56,6 +63,7 @@ CREATE TABLE portal_role (
   UNIQUE (provider_id, sign_in_id, level, organisation_id),
   FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
 );
+CREATE INDEX portal_role_organisation ON portal_role (provider_id, organisation_id);
 
 -- A feed is an ordered, resumable list of changes for one audience (design §6).
 CREATE TABLE feed (
@@ -70,14 +78,17 @@ CREATE TABLE end_user (
   provider_id bigint NOT NULL,
   id bigint NOT NULL,
   group_id bigint NOT NULL,
-  sign_in_id bigint NOT NULL,
+  sign_in_id bigint,                          -- null once the user is deleted
   feed_id bigint NOT NULL,
   name text NOT NULL,
-  external_id text NOT NULL DEFAULT '',
+  external_id text NOT NULL DEFAULT '',       -- R145: user id or MAC address, as BroadWorks has it
+  computer_name text NOT NULL DEFAULT '',
+  external_reference text NOT NULL DEFAULT '',
   region text NOT NULL DEFAULT 'US' CHECK (region ~ '^[A-Z]{2}$'),
   exclude_leading_zero boolean NOT NULL DEFAULT true,
   language text NOT NULL DEFAULT 'en',
   timezone text NOT NULL DEFAULT 'America/New_York',
+  deleted_at timestamptz,
   PRIMARY KEY (provider_id, id),
   UNIQUE (provider_id, sign_in_id),
   FOREIGN KEY (provider_id, group_id) REFERENCES user_group,
@@ -85,11 +96,13 @@ CREATE TABLE end_user (
   FOREIGN KEY (provider_id, feed_id) REFERENCES feed
 );
 CREATE INDEX end_user_group ON end_user (provider_id, group_id);
+CREATE UNIQUE INDEX end_user_external_id ON end_user (provider_id, lower(external_id)) WHERE external_id <> '' AND deleted_at IS NULL;
 
 -- Tokens carry their provider, so the row is found inside its tenant; only hashes are stored.
 CREATE TABLE session (
   provider_id bigint NOT NULL,
   token_hash bytea NOT NULL,
+  id bigint NOT NULL DEFAULT new_id(), -- by which its person names it
   sign_in_id bigint NOT NULL,
   created_at timestamptz NOT NULL DEFAULT app_now(),
   seen_at timestamptz NOT NULL DEFAULT app_now(),
@@ -114,6 +127,59 @@ CREATE TABLE api_key (
   FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
 );
 
+-- One-time codes for somebody who lost his authenticator app; each is deleted when it is used.
+CREATE TABLE recovery_code (
+  provider_id bigint NOT NULL,
+  sign_in_id bigint NOT NULL,
+  code_hash bytea NOT NULL,
+  PRIMARY KEY (provider_id, sign_in_id, code_hash),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+-- Mails to one person about his own sign-in. A link is good once, until it expires; what opens it is kept sealed only until the mail is out.
+CREATE TABLE sign_in_mail (
+  provider_id bigint NOT NULL,
+  id bigint NOT NULL,
+  sign_in_id bigint NOT NULL,
+  kind smallint NOT NULL CHECK (kind IN (1, 2, 3)), -- 1 invitation, 2 password reset, 3 the address was changed
+  address text NOT NULL,
+  token_hash bytea,
+  token_sealed bytea,
+  expires_at timestamptz,
+  used_at timestamptz,
+  state smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2, 3)), -- 1 waiting, 2 handed to the mail server, 3 refused by it
+  problem text NOT NULL DEFAULT '',
+  created_at timestamptz NOT NULL DEFAULT app_now(),
+  PRIMARY KEY (provider_id, id),
+  UNIQUE (provider_id, token_hash),
+  FOREIGN KEY (provider_id, sign_in_id) REFERENCES sign_in ON DELETE CASCADE
+);
+CREATE INDEX sign_in_mail_sign_in ON sign_in_mail (provider_id, sign_in_id);
+
+-- The history log (R191, G34): who changed what, from where. Rows are only added. The path is where the target stood; the group's present parent
+-- counts when it is read.
+CREATE TABLE history (
+  provider_id bigint NOT NULL REFERENCES provider,
+  id bigint NOT NULL DEFAULT new_id(),
+  at timestamptz NOT NULL DEFAULT app_now(),
+  actor_id bigint,                 -- the sign-in; null: the operator of this machine
+  actor text NOT NULL,
+  address text NOT NULL,
+  via text NOT NULL,
+  action text NOT NULL,
+  target_kind text NOT NULL,
+  target_id bigint NOT NULL,
+  target_name text NOT NULL,
+  reseller_id bigint,
+  group_id bigint,
+  user_id bigint,
+  before jsonb NOT NULL,
+  after jsonb NOT NULL,
+  PRIMARY KEY (provider_id, id)
+);
+CREATE INDEX history_reseller ON history (provider_id, reseller_id, id);
+CREATE INDEX history_group ON history (provider_id, group_id, id);
+CREATE INDEX history_target ON history (provider_id, target_id, id);
+
 -- Addresses from which somebody has signed in: there, strangers' tries against his e-mail elsewhere do not lock him out (input 94).
 CREATE TABLE known_address (
   provider_id bigint NOT NULL,
@@ -135,12 +201,13 @@ CREATE PROCEDURE guard_tenancy() LANGUAGE plpgsql AS $$
 DECLARE name text;
 BEGIN
   FOREACH name IN ARRAY ARRAY['provider', 'reseller', 'user_group', 'sign_in', 'portal_role', 'feed', 'end_user', 'session', 'api_key',
-    'known_address'] LOOP
+    'known_address', 'recovery_code', 'sign_in_mail'] LOOP
     CALL guard_tenant_table(name::regclass);
   END LOOP;
 END $$;
 CALL guard_tenancy();
 DROP PROCEDURE guard_tenancy();
+CALL guard_tenant_table('history', false);
 
 -- Before a tenant is known: whose e-mail is this?
 CREATE FUNCTION find_sign_in(wanted text) RETURNS TABLE (provider_id bigint, sign_in_id bigint)

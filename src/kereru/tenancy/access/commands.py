@@ -6,21 +6,21 @@ Whatever ends somebody's access notifies `kereru_session` with `provider:sign_in
 from collections.abc import Sequence
 
 import msgspec
-import pyotp
 
 from kereru.kernel import ids
 from kereru.kernel.clock import Clock
-from kereru.kernel.db import INSTALLATION, Database, ProviderScope, Row, Transaction
+from kereru.kernel.db import INSTALLATION, Database, ProviderScope, Transaction
 from kereru.kernel.secrets import Sealer, Secret
-from kereru.tenancy.access import store, throttling
-from kereru.tenancy.access.errors import CodeNeeded, UnknownScope, WrongCode, WrongSignIn
-from kereru.tenancy.access.model import Credential, NewApiKey, code_step, new_api_key_token, new_session_token, token_hash
+from kereru.tenancy.access import second_factor, store, throttling
+from kereru.tenancy.access.errors import CodeNeeded, SecondFactorNeeded, UnknownScope, WrongSignIn
+from kereru.tenancy.access.model import Credential, NewApiKey, new_api_key_token, new_session_token, token_hash
 from kereru.tenancy.access.passwords import PASSWORDS
+from kereru.tenancy.access.recording import record_sign_in, tell
 from kereru.tenancy.errors import NoSuchPerson, NotAnEmail
+from kereru.tenancy.history.model import OPERATOR, Actor
 from kereru.tenancy.model import clean_email, clean_name
 from kereru.tenancy.policy import SCOPES
 
-SESSION_CHANNEL = "kereru_session"
 _AGENT_CHARACTERS = 300
 _NO_PROVIDER = 0
 
@@ -42,8 +42,16 @@ class Lifetimes(msgspec.Struct, frozen=True):
     max_s: int
 
 
-async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: Lifetimes, tried: Try) -> Secret:
-    """A new session's token. Raises WrongSignIn, CodeNeeded, WrongCode, TooManyTries.
+class Proven(msgspec.Struct, frozen=True):
+    """Whose password it was, and the buckets its try was counted in."""
+
+    provider_id: int
+    sign_in_id: int
+    taken: tuple[str, ...]
+
+
+async def prove_password(database: Database, tried: Try) -> Proven:
+    """Whose password this is. Raises WrongSignIn, TooManyTries; the try stays counted until `taken` is given back.
 
     An unknown address takes the same statements and the same hash as a known one, and gets the same words (bad input 95).
     """
@@ -67,35 +75,41 @@ async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: L
             taken.append(by_email)
     if not await PASSWORDS.matches(person.password_hash if person else None, tried.password.reveal()) or person is None:
         raise WrongSignIn
+    return Proven(provider_id, sign_in_id, tuple(taken))
 
+
+async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: Lifetimes, tried: Try) -> Secret:
+    """A new session's token. Raises WrongSignIn, CodeNeeded, WrongCode, TooManyTries; SecondFactorNeeded where one is demanded and none set up.
+
+    The code is of the authenticator app or one for recovery. Where a second factor is demanded and its set-up has begun, the first good code ends it.
+    """
+    proven = await prove_password(database, tried)
+    provider_id = proven.provider_id
+    whom: dict[str, object] = {"provider_id": provider_id, "sign_in_id": proven.sign_in_id}
     token = new_session_token(provider_id)
     async with database.transaction(ProviderScope(provider_id)) as tx:
         # Read again: it may have been disabled, or its password changed, while the hash was measured.
         person = await tx.row(store.SIGN_IN_BY_ID, whom)
         if person is None:
             raise WrongSignIn
-        if person.totp_sealed is not None and not tried.code:
-            await throttling.give_back(tx, *taken)
+        demanded = person.totp_sealed is None and await tx.value(store.DEMANDED, whom)
+        missing = demanded and (person.totp_pending_sealed is None or not tried.code)
+        if missing or (person.totp_sealed is not None and not tried.code):
+            await throttling.give_back(tx, *proven.taken)
         else:
-            await _second_factor(tx, sealer, clock, provider_id, person, tried.code)
+            if demanded:
+                await second_factor.confirm(tx, sealer, clock, provider_id, proven.sign_in_id, tried.code, address=tried.address)
+            elif person.totp_sealed is not None:
+                await second_factor.check(tx, sealer, clock, provider_id, person, tried.code)
             await tx.run(
                 store.ADD_SESSION,
                 {**whom, **msgspec.structs.asdict(lifetimes), "hash": token_hash(token.reveal()), "address": tried.address,
                  "agent": "".join(c for c in tried.agent if c.isprintable())[:_AGENT_CHARACTERS]},
             )  # fmt: skip
             await tx.run(store.KNOW_ADDRESS, {**whom, "address": tried.address})
-            await throttling.give_back(tx, *taken)
+            await throttling.give_back(tx, *proven.taken)
             return token
-    raise CodeNeeded
-
-
-async def _second_factor(tx: Transaction, sealer: Sealer, clock: Clock, provider_id: int, person: Row, code: str) -> None:
-    if person.totp_sealed is None:
-        return
-    secret = Secret(sealer.open(person.totp_sealed, _totp_bound(provider_id, person.id)).decode())
-    step = code_step(secret, code, clock.now(), person.totp_step)
-    if step is None or not await tx.run(store.USE_TOTP_STEP, {"provider_id": provider_id, "sign_in_id": person.id, "step": step}):
-        raise WrongCode
+    raise SecondFactorNeeded if missing else CodeNeeded
 
 
 async def sign_out(database: Database, credential: Credential) -> None:
@@ -103,39 +117,36 @@ async def sign_out(database: Database, credential: Credential) -> None:
     async with database.transaction(ProviderScope(credential.provider_id)) as tx:
         ended = await tx.value(store.END_SESSION, {"provider_id": credential.provider_id, "hash": credential.hash})
         if ended is not None:
-            _tell(tx, credential.provider_id, ended)
+            tell(tx, credential.provider_id, ended)
 
 
-async def set_password(tx: Transaction, provider_id: int, sign_in_id: int, password: str) -> None:
+async def set_password(tx: Transaction, provider_id: int, sign_in_id: int, password: str, *, by: Actor = OPERATOR) -> None:
     """Set a password and end every session. Raises WeakPassword, NoSuchPerson."""
     hashed = await PASSWORDS.hash(password)
     whom = {"provider_id": provider_id, "sign_in_id": sign_in_id}
     if not await tx.run(store.NEW_HASH, {**whom, "password_hash": hashed}):
         raise NoSuchPerson
     await tx.run(store.END_SESSIONS, whom)
-    _tell(tx, provider_id, sign_in_id)
+    tell(tx, provider_id, sign_in_id)
+    await record_sign_in(tx, by, "password.set", provider_id, sign_in_id)
 
 
-async def set_disabled(tx: Transaction, provider_id: int, sign_in_id: int, *, disabled: bool) -> None:
-    """Shut somebody out, or let him in again. Sessions end; API keys stay, and are refused meanwhile. Raises NoSuchPerson."""
+async def set_disabled(tx: Transaction, provider_id: int, sign_in_id: int, *, disabled: bool, by: Actor = OPERATOR, recorded: bool = False) -> None:
+    """Shut somebody out, or let him in again. Sessions end; API keys stay, and are refused meanwhile. Raises NoSuchPerson.
+
+    `recorded`: the caller writes the row of the history log.
+    """
     whom = {"provider_id": provider_id, "sign_in_id": sign_in_id}
     if not await tx.run(store.SET_DISABLED, {**whom, "disabled": disabled}):
         raise NoSuchPerson
     if disabled:
         await tx.run(store.END_SESSIONS, whom)
-    _tell(tx, provider_id, sign_in_id)
+    tell(tx, provider_id, sign_in_id)
+    if not recorded:
+        await record_sign_in(tx, by, "sign_in.disabled" if disabled else "sign_in.enabled", provider_id, sign_in_id)
 
 
-async def add_second_factor(tx: Transaction, sealer: Sealer, provider_id: int, sign_in_id: int) -> Secret:
-    """Require a one-time code from now on; answers the secret for the authenticator app (RFC 6238). Raises NoSuchPerson."""
-    secret = Secret(pyotp.random_base32())
-    sealed = sealer.seal(secret.reveal().encode(), _totp_bound(provider_id, sign_in_id))
-    if not await tx.run(store.SET_TOTP, {"provider_id": provider_id, "sign_in_id": sign_in_id, "sealed": sealed}):
-        raise NoSuchPerson
-    return secret
-
-
-async def create_api_key(tx: Transaction, provider_id: int, sign_in_id: int, name: str, scopes: Sequence[str]) -> NewApiKey:
+async def create_api_key(tx: Transaction, provider_id: int, sign_in_id: int, name: str, scopes: Sequence[str], *, by: Actor = OPERATOR) -> NewApiKey:
     """A key that acts as this sign-in within `scopes` (policy.SCOPES). Raises UnknownScope, NotAName, NoSuchPerson."""
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
@@ -143,7 +154,7 @@ async def create_api_key(tx: Transaction, provider_id: int, sign_in_id: int, nam
         raise UnknownScope(message)
     if await tx.row(store.SIGN_IN_BY_ID, {"provider_id": provider_id, "sign_in_id": sign_in_id}) is None:
         raise NoSuchPerson
-    token = new_api_key_token(provider_id)
+    name, token = clean_name(name), new_api_key_token(provider_id)
     key_id = await tx.value("SELECT new_id()")
     await tx.run(
         store.ADD_API_KEY,
@@ -152,26 +163,20 @@ async def create_api_key(tx: Transaction, provider_id: int, sign_in_id: int, nam
             "id": key_id,
             "hash": token_hash(token.reveal()),
             "sign_in_id": sign_in_id,
-            "name": clean_name(name),
+            "name": name,
             "hint": token.hint(),
             "scopes": sorted(set(scopes)),
         },
     )
+    await record_sign_in(tx, by, "api_key.created", provider_id, sign_in_id, {}, {"name": name, "scopes": sorted(set(scopes))})
     return NewApiKey(key_id, token)
 
 
-async def revoke_api_key(tx: Transaction, provider_id: int, key_id: int) -> None:
+async def revoke_api_key(tx: Transaction, provider_id: int, key_id: int, *, by: Actor = OPERATOR) -> None:
     """End an API key. Raises NoSuchPerson when there is none."""
-    sign_in_id = await tx.value(store.END_API_KEY, {"provider_id": provider_id, "id": key_id})
-    if sign_in_id is None:
+    row = await tx.row(store.END_API_KEY, {"provider_id": provider_id, "id": key_id})
+    if row is None:
         message = f"There is no API key {ids.encode(key_id)}. `kereru admin list` shows them."
         raise NoSuchPerson(message)
-    _tell(tx, provider_id, sign_in_id)
-
-
-def _tell(tx: Transaction, provider_id: int, sign_in_id: int) -> None:
-    tx.notify(SESSION_CHANNEL, f"{provider_id}:{sign_in_id}")
-
-
-def _totp_bound(provider_id: int, sign_in_id: int) -> str:
-    return f"totp {provider_id} {sign_in_id}"
+    tell(tx, provider_id, row.sign_in_id)
+    await record_sign_in(tx, by, "api_key.ended", provider_id, row.sign_in_id, {"name": row.name}, {})

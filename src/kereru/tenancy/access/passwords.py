@@ -11,6 +11,8 @@ from kereru.tenancy.access.errors import WeakPassword
 
 SHORTEST = 8
 LONGEST = 200
+NO_PASSWORD = ""
+"""What is stored of somebody who was invited and has none yet: measured like nobody's, and matched by nothing."""
 _THREADS = 2
 _MOST_WAITING = 64
 

@@ -1,0 +1,102 @@
+"""What a row of the history log says, and how it leaves as CSV. No database here."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kereru.kernel.secrets import MASK, Secret
+from kereru.tenancy.policy import Principal
+
+NAME_CHARACTERS = 200
+_SECRET_WORDS = ("password", "secret", "token", "credential", "private_key")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who causes a change. `sign_in_id` is None for the operator of this machine; `via` says how he came: session, api_key, link, operator."""
+
+    sign_in_id: int | None
+    name: str
+    address: str
+    via: str
+
+
+OPERATOR = Actor(None, "operator", "", "operator")
+
+
+def actor_of(principal: Principal | None) -> Actor:
+    """The caller as the log names him; without one it was the operator's command line."""
+    return OPERATOR if principal is None else Actor(principal.sign_in_id, principal.email, principal.address, principal.via)
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One field that changed; null where it was not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One row of the log."""
+
+    id: int
+    at: datetime
+    actor_id: int | None
+    actor: str
+    address: str
+    via: str
+    action: str
+    target_kind: str
+    target_id: int
+    target_name: str
+    changes: list[Change]
+
+
+def difference(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """Only what differs, as JSON can hold it. A secret never gets in, whoever forgot that it is one (R191)."""
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return _kept(before, changed), _kept(after, changed)
+
+
+def _kept(side: Mapping[str, object], names: Iterable[str]) -> dict[str, object]:
+    return {name: _plain(name, side[name]) for name in names if name in side}
+
+
+def _plain(name: str, value: object) -> object:
+    if isinstance(value, (Secret, bytes)) or any(word in name.lower() for word in _SECRET_WORDS):
+        return MASK
+    return msgspec.to_builtins(value, enc_hook=str)
+
+
+def changes_of(before: Mapping[str, object], after: Mapping[str, object]) -> list[Change]:
+    """A row's fields, in the order in which they were written."""
+    return [Change(name, before.get(name), after.get(name)) for name in {**before, **after}]
+
+
+def csv_of(entries: Iterable[Entry]) -> str:
+    """The log as a spreadsheet opens it, one line per changed field; no cell can be taken for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["when (UTC)", "who", "from", "how", "action", "kind", "id", "name", "field", "before", "after"])
+    for entry in entries:
+        head = [entry.at.strftime("%Y-%m-%d %H:%M:%S"), entry.actor, entry.address, entry.via, entry.action, entry.target_kind]
+        head += [str(entry.target_id), entry.target_name]
+        for change in entry.changes or [Change("", None, None)]:
+            writer.writerow([safe_cell(cell) for cell in (*head, change.field, _text(change.before), _text(change.after))])
+    return out.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """The text as a cell that no spreadsheet computes: what would begin a formula is quoted by an apostrophe."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,1 @@
+"""Providers, resellers and groups in the portal (R186): looked at, made, changed, moved, deleted."""

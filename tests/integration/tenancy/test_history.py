@@ -1,0 +1,128 @@
+"""The history log on the real database (R191, R195, G32, G34)."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from kereru.kernel.db import ProviderScope
+from kereru.kernel.ids import MAX_ID
+from kereru.tenancy import commands
+from kereru.tenancy.errors import NameTaken
+from kereru.tenancy.history import queries
+from kereru.tenancy.history.commands import record
+from kereru.tenancy.history.model import Actor
+from kereru.tenancy.history.queries import Filter
+from kereru.tenancy.model import Level, Path
+from kereru.tenancy.organisations.commands import Changes, move_group, update_organisation
+from kereru.tenancy.policy import Reach
+
+BY = Actor(7, "olive@southern.example", "192.0.2.9", "session")
+
+
+def _reach(tenancy: Any, *, resellers: tuple[int, ...] = (), groups: tuple[int, ...] = ()) -> Reach:
+    return Reach(tenancy.provider_id, not (resellers or groups), frozenset(resellers), frozenset(groups))
+
+
+async def _seen(tenancy: Any, within: Reach, **wanted: Any) -> list[str]:
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        return [f"{entry.action} {entry.target_name}" for entry in await queries.entries(tx, within, Filter(**wanted))]
+
+
+async def test_every_making_writes_one_row_by_the_operator(tenancy: Any) -> None:
+    """G34: kereru admin and seeding act as the operator."""
+    assert await _seen(tenancy, _reach(tenancy)) == [
+        "user.created Ana Torres", "group.created Blue Door Ltd", "reseller.created Direct", "provider.created Southern Phone Co.",
+    ]  # fmt: skip
+    rows = tenancy.owner_sql("SELECT actor, via, address, actor_id FROM history WHERE provider_id = %s", tenancy.provider_id)
+    assert set(rows) == {("operator", "operator", "", None)}
+
+
+async def test_a_row_says_who_from_where_before_and_after(tenancy: Any) -> None:
+    """R191: changed fields only; a change that changes nothing writes nothing."""
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        for _ in range(2):
+            await update_organisation(tx, tenancy.provider_id, Level.GROUP, tenancy.group_id, Changes(name="Green Door Ltd"), by=BY)
+        entries = await queries.entries(tx, _reach(tenancy), Filter(kind="group", who="OLIVE"))
+    assert len(entries) == 1
+    entry = entries[0]
+    assert (entry.actor, entry.address, entry.via, entry.actor_id) == ("olive@southern.example", "192.0.2.9", "session", 7)
+    assert [(change.field, change.before, change.after) for change in entry.changes] == [("name", "Blue Door Ltd", "Green Door Ltd")]
+
+
+async def test_a_change_that_fails_leaves_no_row(tenancy: Any) -> None:
+    """G34: the row is in the transaction of its change."""
+    before = len(await _seen(tenancy, _reach(tenancy)))
+
+    async def twice() -> None:
+        async with tenancy.database.transaction(tenancy.scope) as tx:
+            for _ in range(2):
+                await commands.create_reseller(tx, tenancy.provider_id, "Harbour", by=BY)
+
+    with pytest.raises(NameTaken):
+        await twice()
+    assert len(await _seen(tenancy, _reach(tenancy))) == before
+
+
+@pytest.mark.parametrize("statement", ["UPDATE history SET actor = 'nobody'", "DELETE FROM history", "TRUNCATE history"])
+async def test_the_application_can_add_but_not_alter(tenancy: Any, statement: str) -> None:
+    """G34: direct UPDATE, DELETE and TRUNCATE are refused to the application's role."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        async with tenancy.database.transaction(tenancy.scope) as tx:
+            await tx.run(statement)
+
+
+async def test_no_provider_sees_or_writes_anothers_log(tenancy: Any) -> None:
+    """G29, G30: row-level security, beside the query's own condition."""
+    northern = ProviderScope(tenancy.northern.provider_id)
+    async with tenancy.database.transaction(northern) as tx:
+        assert await queries.entries(tx, _reach(tenancy), Filter()) == []
+        assert await tx.value("SELECT count(*) FROM history WHERE provider_id = %(p)s", {"p": tenancy.provider_id}) == 0
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        async with tenancy.database.transaction(northern) as tx:
+            await tx.run(
+                """INSERT INTO history (provider_id, actor, address, via, action, target_kind, target_id, target_name, before, after)
+                VALUES (%(p)s, 'x', '', 'x', 'x', 'x', 1, '', '{}', '{}')""",
+                {"p": tenancy.provider_id},
+            )
+
+
+async def test_each_level_sees_its_own_and_below_and_a_move_takes_the_past_along(tenancy: Any) -> None:
+    """R195, G32: after a move the group's whole past is its new reseller's to read, and no longer the old one's, at once."""
+    direct = tenancy.southern.direct_reseller_id
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        harbour = await commands.create_reseller(tx, tenancy.provider_id, "Harbour", by=BY)
+    group_rows = ["user.created Ana Torres", "group.created Blue Door Ltd"]
+    assert await _seen(tenancy, _reach(tenancy, groups=(tenancy.group_id,))) == group_rows
+    assert await _seen(tenancy, _reach(tenancy, resellers=(direct,))) == [*group_rows, "reseller.created Direct"]
+    assert await _seen(tenancy, _reach(tenancy, resellers=(harbour,))) == ["reseller.created Harbour"]
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        await move_group(tx, tenancy.provider_id, tenancy.group_id, harbour, by=BY)
+    assert await _seen(tenancy, _reach(tenancy, resellers=(direct,))) == ["reseller.created Direct"]
+    assert await _seen(tenancy, _reach(tenancy, resellers=(harbour,))) == [
+        "group.moved Blue Door Ltd", "reseller.created Harbour", *group_rows,
+    ]  # fmt: skip
+
+
+async def test_filters_and_paging(tenancy: Any) -> None:
+    """Issue 4, point 8: filter."""
+    whole = _reach(tenancy)
+    assert await _seen(tenancy, whole, place=Path(tenancy.provider_id, None, None, tenancy.ana.id)) == ["user.created Ana Torres"]
+    assert await _seen(tenancy, whole, q="ana@bluedoor") == ["user.created Ana Torres"]
+    assert await _seen(tenancy, whole, kind="reseller") == ["reseller.created Direct"]
+    assert await _seen(tenancy, whole, q="' OR 1=1--") == []
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        collected, below = [], MAX_ID
+        while found := await queries.entries(tx, whole, Filter(), below=below, limit=1):
+            collected += found
+            below = found[-1].id
+    assert [entry.action for entry in collected] == ["user.created", "group.created", "reseller.created", "provider.created"]
+
+
+async def test_an_assignments_kind_without_a_path_is_the_providers(tenancy: Any) -> None:
+    """R195: what nobody placed is shown at the top only."""
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        await record(tx, None, "platform.created", "platform", 5, "Restcomm", {}, {"name": "Restcomm", "auth_token": "hush"})
+    assert "platform.created Restcomm" not in await _seen(tenancy, _reach(tenancy, groups=(tenancy.group_id,)))
+    assert "platform.created Restcomm" in await _seen(tenancy, _reach(tenancy))
+    assert tenancy.owner_sql("SELECT 1 FROM history WHERE after::text LIKE %s", "%hush%") == []
