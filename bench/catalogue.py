@@ -16,15 +16,21 @@ MODULES = {
     "mt_path": "bench.mt_path",
     "receipts": "bench.receipts",
     "mo_latency": "bench.latency",
+    "mo_slow_disk": "bench.slow_disk",
+    "ws_push": "bench.ws:push",
+    "ws_idle": "bench.ws:idle",
+    "footprint": "bench.processes:footprint",
+    "crash": "bench.processes:crash",
 }
-"""Name → module with `async def run(options) -> list[Result]`."""
+"""Name → module with `async def run(options) -> list[Result]`, or with another function of that kind."""
 
 Run = Callable[[Options], Awaitable[list[Result]]]
 
 
 def run(name: str, options: Options) -> list[Result]:
     """Run one benchmark. Raises KeyError for a name that is none."""
-    code: Run = importlib.import_module(MODULES[name]).run
+    module, _, function = MODULES[name].partition(":")
+    code: Run = getattr(importlib.import_module(module), function or "run")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -72,6 +72,12 @@ def tree_of(root: int) -> list[int]:
     return _trees([root], _processes()[0])
 
 
+def cpu_seconds(root: int) -> float:
+    """CPU seconds that a process and all its descendants have used since they began."""
+    children, own = _processes()
+    return sum(own.get(pid, 0.0) for pid in _trees([root], children))
+
+
 def describe() -> dict[str, str]:
     """The machine in a few words, for the reference page."""
     model = next((line.partition(":")[2].strip() for line in (_PROC / "cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")

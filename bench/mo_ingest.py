@@ -19,7 +19,7 @@ from bench.machine import Meter
 from bench.options import Options
 from bench.rounds import Figures, Result, in_turns, say
 from bench.sockets import Listener, SocketClient, open_sockets
-from bench.texts import Texts, batches
+from bench.texts import Texts, batches, webhook
 from bench.world import Server, World, running_world, serving
 
 CONNECTIONS = 64
@@ -47,7 +47,7 @@ class Flood:
         now = asyncio.get_running_loop().time
         self._until = now() + seconds
         for connection in self._connections:
-            connection.send(self._texts.webhook(self._port))
+            connection.send(self.next_for(connection))
         await asyncio.sleep(seconds)
         while any(connection.busy and not connection.lost for connection in self._connections):
             await asyncio.sleep(0.002)
@@ -57,13 +57,24 @@ class Flood:
         for connection in self._connections:
             connection.close()
 
+    def next_for(self, connection: Connection) -> bytes:
+        """The next webhook."""
+        return self._made(self._texts.next())
+
+    def note(self, connection: Connection, status: int) -> None:
+        """An answer came."""
+
+    def _made(self, made: tuple[str, str, str, str]) -> bytes:
+        return webhook(self._texts.company, self._port, made)
+
     def _answered(self, connection: Connection, status: int, _: bytes) -> None:
         if status == 200:
             self.answered += 1
         else:
             self.refused += 1
+        self.note(connection, status)
         if asyncio.get_running_loop().time() < self._until:
-            connection.send(self._texts.webhook(self._port))
+            connection.send(self.next_for(connection))
 
 
 class Ingest:
@@ -126,11 +137,11 @@ class Ingest:
 
 @contextlib.asynccontextmanager
 async def ingesting(
-    options: Options, *, people: int = 2000, environment: dict[str, str] | None = None
+    options: Options, *, people: int = 2000, environment: dict[str, str] | None = None, program: str = ""
 ) -> AsyncGenerator[tuple[Ingest, World, Texts, Listener]]:
     """World, server, sockets, connections: everything warm."""
     with running_world(people=people, environment=environment) as world:
-        async with serving(world) as server:
+        async with serving(world, program) as server:
             texts = Texts(world.company, int(time.time()) & 0x7FFFFF)
             listener = Listener()
             sockets = await open_sockets(server.port, (person.session for person in world.company.people), listener)

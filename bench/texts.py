@@ -15,7 +15,7 @@ class Texts:
     """An endless row of texts to random people from random strangers; a part of them come twice."""
 
     def __init__(self, company: Company, seed: int, *, doubles: float = 0.02, prefix: str = "SM") -> None:
-        self._company = company
+        self.company = company
         self._dice = random.Random(seed)  # noqa: S311 - repeatable, guards nothing
         self._doubles = doubles
         self._prefix = f"{prefix}{seed:06x}"
@@ -29,17 +29,13 @@ class Texts:
             return self._late[self._dice.randrange(len(self._late))]
         self._number += 1
         cid = f"{self._prefix}{self._number:024x}"
-        to = self._dice.choice(self._company.people).e164
+        to = self._dice.choice(self.company.people).e164
         remote = f"+1{self._dice.randrange(200, 999)}55501{self._dice.randrange(100):02}"
         text = " ".join(self._dice.choices(_WORDS, k=self._dice.randrange(4, 20)))
         made = (cid, to, remote, text)
         self._late.append(made)
         self.distinct.append(cid)
         return made
-
-    def webhook(self, port: int) -> bytes:
-        """The next text as a request."""
-        return webhook(self._company, port, self.next())
 
 
 def form(made: tuple[str, str, str, str]) -> bytes:

@@ -189,10 +189,10 @@ def server_environment(**settings: str) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def serving(world: World, **settings: str) -> AsyncGenerator[Server]:
-    """`kereru serve` on the world's database, ready."""
+async def serving(world: World, program: str = "", **settings: str) -> AsyncGenerator[Server]:
+    """`kereru serve` on the world's database, ready; `program` is Python that runs it in another way."""
     port = ports.free_port()
-    server = launch(port, home=str(world.home / "kereru"), database_url=world.url, log_level="warning", **settings)
+    server = launch(port, program, home=str(world.home / "kereru"), database_url=world.url, log_level="warning", **settings)
     try:
         await ready(server)
         yield server
@@ -200,10 +200,10 @@ async def serving(world: World, **settings: str) -> AsyncGenerator[Server]:
         stop(server)
 
 
-def launch(port: int, **settings: str) -> Server:
+def launch(port: int, program: str = "", **settings: str) -> Server:
     """Start `kereru serve` without waiting for it."""
     environment = server_environment(port=str(port), host="127.0.0.1", **settings)
-    command = [sys.executable, "-m", "kereru.entrypoints.cli", "serve"]
+    command = [sys.executable, *(["-c", program] if program else ["-m", "kereru.entrypoints.cli"]), "serve"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)  # noqa: S603 - our own program
     return Server(process, port)
 
