@@ -103,7 +103,7 @@ class LoggedSink:
             return
         if done and not isinstance(task.exception(), NotDurable):
             task.result()
-        if self._straight and not await self._database_answers():
+        if self._straight and not await self._database_answers() and self._straight:
             self._straight = False
             _log.warning("intake.outage_begins")
         await self._to_log(batch, "slow" if self._straight else "outage")

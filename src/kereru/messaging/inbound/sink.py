@@ -84,6 +84,9 @@ class Sink:
                     waiting.append(self._receipts.submit(_receipt(arrival, raw, request)))
                 else:
                     await asyncio.wait_for(self._keep(arrival), self._answer_within_s)
+            for future in waiting:
+                # Whoever waited may be gone when it ends, and one failure is enough to tell.
+                future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             if waiting:
                 done, late = await asyncio.wait(waiting, timeout=self._answer_within_s)
                 for future in done:
