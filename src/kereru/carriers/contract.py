@@ -59,7 +59,8 @@ class Capabilities:
     """What a carrier can do, visible to people and held by the conformance suite.
 
     `max_utf8_bytes` bounds a text where the carrier cuts longer ones; a platform with `takes_long_texts` is bound by
-    `max_characters` only. `look_up_window_s` is how far around the hand-over `look_up` searches.
+    `max_characters` only. `look_up_window_s` is how far around the hand-over `look_up` searches. `reaches_only_plus_one`: the carrier writes
+    numbers with eleven digits and a leading 1, so nobody else can be texted.
     """
 
     max_characters: int
@@ -75,6 +76,7 @@ class Capabilities:
     rate_per_second: float
     can_enable_messaging: bool
     has_receipt_setting: bool
+    reaches_only_plus_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,15 @@ def is_north_american(e164: str) -> bool:
     return match is not None and match[1] not in _CARIBBEAN_AND_PACIFIC and match[1] not in _NOT_GEOGRAPHIC
 
 
+_COSTLY_CODES = ("+870", "+878", "+881", "+882", "+883", "+888", "+979", "+808")
+"""Satellite, shared-cost and premium networks: no country, and dear."""
+
+
+def is_costly_destination(e164: str) -> bool:
+    """Whether it looks ordinary and is not: outside the United States and Canada under +1, premium, satellite (bad input 34, toll fraud)."""
+    return (e164.startswith("+1") and not is_north_american(e164)) or e164.startswith(_COSTLY_CODES)
+
+
 def is_short_code(number: str) -> bool:
     """Whether it is a short code: three to eight digits and nothing else."""
     return _SHORT.fullmatch(number) is not None

@@ -36,6 +36,7 @@ from kereru.messaging.model import (
     SendFacts,
     Status,
     carrier_problem,
+    destination_problem,
     parts_of,
     permission_problem,
     text_problem,
@@ -225,7 +226,7 @@ async def _resolve(tx: Transaction, sender: Sender, draft: Draft) -> tuple[str |
         raise NoSuchNumber
     if isinstance(typed, NumberProblem) and not facts.has_inbound:
         return None, Reason(typed.code, typed.text), facts
-    return remote, permission_problem(facts), facts
+    return remote, destination_problem(remote, capabilities_of(facts.carrier)) or permission_problem(facts), facts
 
 
 def _text_stops(text: str, facts: SendFacts | None) -> tuple[Reason | None, ...]:

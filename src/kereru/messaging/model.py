@@ -9,7 +9,7 @@ import msgspec
 
 from kereru.carriers.contract import Capabilities
 from kereru.carriers.encoding import culprits, has_lone_surrogate, measure, split
-from kereru.carriers.numbering import is_e164, is_short_code
+from kereru.carriers.numbering import is_costly_destination, is_e164, is_short_code
 from kereru.kernel.limits import TEXT_CHARACTERS
 
 _BLANK = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff\u00ad")
@@ -141,6 +141,18 @@ def permission_problem(facts: SendFacts) -> Reason | None:
         (facts.stopped, "stopped", "This person asked for no more texts from your business. They can text START to allow them again."),
     )  # fmt: skip
     return next((Reason(code, words) for failed, code, words in checks if failed), None)
+
+
+def destination_problem(remote: str, capabilities: Capabilities) -> Reason | None:
+    """Why nobody there is texted by this number, or None: dear destinations are closed (bad input 34), and a carrier may not reach every country."""
+    if is_costly_destination(remote):
+        return Reason("closed_destination", "Texts to this destination cost extra and are closed. Ask your provider if you need it.")
+    if capabilities.reaches_only_plus_one and is_e164(remote) and not remote.startswith("+1"):
+        return Reason(
+            "destination_not_reached",
+            "This number's carrier reaches the United States and Canada only. Use another of your numbers.",
+        )
+    return None
 
 
 def carrier_problem(text: str, facts: SendFacts, capabilities: Capabilities) -> Reason | None:

@@ -195,12 +195,17 @@ async def test_what_is_older_than_90_days_is_gone_for_people(world: World, ana: 
         ("911", "emergency"),
         ("72345", "short_code"),
         ("+12015550110", "own_number"),
+        ("+18765550110", "closed_destination"),
+        ("+18095550110", "closed_destination"),
+        ("+19005550110", "closed_destination"),
+        ("+881612345678", "closed_destination"),
+        ("+979123456789", "closed_destination"),
         ("٢٠٢٥٥٥٠١٤٢", "non_ascii_digits"),
         ("+12025550142;ext=5", "extension"),
     ],
 )
 async def test_a_number_that_cannot_be_texted_says_why(ana: Screen, to: str, code: str) -> None:
-    """Inputs 26 to 35; the preflight says the same and nothing is stored."""
+    """Inputs 26 to 35 (34: dear destinations that look ordinary); the preflight says the same and nothing is stored."""
     async with ana.app.transaction(ProviderScope(ana.owner.provider_id)) as tx:
         verdict = await commands.preflight(tx, person(ana.owner), Draft(ana.owner.number_id, to, "Hello"))
     assert verdict.verdict == "stop"
@@ -210,6 +215,14 @@ async def test_a_number_that_cannot_be_texted_says_why(ana: Screen, to: str, cod
         await ana.send(to=to)
     assert refused.value.code == verdict.reasons[0].code
     assert await ana.conversations() == []
+
+
+async def test_a_country_the_carrier_does_not_reach_is_named_beforehand(world: World, app: Database) -> None:
+    """Inteliquent writes numbers with eleven digits and a leading 1 (carriers.md §2A.1); Restcomm reaches further."""
+    for owner, code in ((world.ben, "destination_not_reached"), (world.ana, None)):
+        async with app.transaction(ProviderScope(owner.provider_id)) as tx:
+            verdict = await commands.preflight(tx, person(owner), Draft(owner.number_id, "+44 20 7946 0142", "Hello"))
+        assert [reason.code for reason in verdict.reasons] == ([code] if code else [])
 
 
 async def test_a_short_code_can_be_answered_once_it_wrote(world: World, ana: Screen, sink: Sink) -> None:

@@ -53,6 +53,7 @@ _CAPABILITIES = Capabilities(
     rate_per_second=10.0,
     can_enable_messaging=True,
     has_receipt_setting=True,
+    reaches_only_plus_one=True,
 )
 
 _BUSY_WORDS = ("throttl", "rate limit", "rate_limit", "too many", "too_many", "try again", "limit_exceeded")
