@@ -9,11 +9,12 @@ from typing import Literal
 import msgspec
 
 from kereru.carriers.encoding import Culprit, culprits, measure
-from kereru.carriers.numbering import DialingHabits, NumberProblem, display, is_short_code, read_typed
+from kereru.carriers.numbering import DialingHabits, NumberProblem, TypedNumber, display, is_short_code, read_typed
 from kereru.carriers.registry import capabilities_of
 from kereru.kernel import ids
 from kereru.kernel.db import Transaction
 from kereru.kernel.errors import Conflict
+from kereru.kernel.logging import get_logger
 from kereru.messaging import queries, store
 from kereru.messaging.errors import (
     AttemptMovedOn,
@@ -47,6 +48,7 @@ from kereru.realtime.feeds import ChangeKind, Entry, append
 
 OUTBOX_CHANNEL = "kereru_outbox"
 ATTEMPTS_MOST = 50
+_log = get_logger("messaging")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
@@ -215,6 +217,8 @@ async def _read_changed(tx: Transaction, sender: Sender, feed_id: int, conversat
 async def _resolve(tx: Transaction, sender: Sender, draft: Draft) -> tuple[str | None, Reason | None, SendFacts | None]:
     """Whom the draft goes to, why it may not, and what the database knows. Raises NoSuchNumber for a number that is not the sender's."""
     typed = read_typed(draft.to, sender.habits)
+    if isinstance(typed, TypedNumber) and typed.cleaned:
+        _log.info("number.cleaned", user=sender.user_id)  # bad input 30: invisible characters came with it
     digits = draft.to.strip()
     if isinstance(typed, NumberProblem) and not is_short_code(digits):
         if await store.send_facts(tx, sender.user_id, draft.number_id, "") is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from arrivals import batch, text
 
@@ -134,6 +135,12 @@ async def test_a_nul_is_shown_as_a_replacement_character(world: World, sink: Sin
     """Input 10."""
     await sink.put(batch(world.ana, text(world.ana, "a\x00b")))
     assert [m.text for m in world.sql("SELECT text FROM message")] == ["a\ufffdb"]
+
+
+async def test_what_was_odd_on_the_wire_stays_with_the_raw_text(world: World, sink: Sink) -> None:
+    """Input 11: replaced for display, raw kept, flagged."""
+    await sink.put(batch(world.ana, msgspec.structs.replace(text(world.ana, "caf\ufffd"), raw_flags=("invalid_utf8",))))
+    assert world.sql("SELECT raw FROM exchange WHERE message_id IS NOT NULL")[0].raw.startswith("flags: invalid_utf8")
 
 
 async def test_a_busy_feed_waits_while_the_others_go_on(world: World, sink: Sink, ingest: Database) -> None:

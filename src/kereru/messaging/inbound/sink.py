@@ -27,6 +27,7 @@ LOCK_TIMEOUT_MS = 50
 ANSWER_WITHIN_S = 4.5
 """Carriers wait 10 to 15 s; a 503 within 5 s lets those that retry do so (G2)."""
 
+UNKNOWN_NUMBER = 5
 _OUTCOMES = {1: "shown", 2: "withheld", 3: "blocked", 4: "duplicate", 5: "unknown_number", 6: "unassigned"}
 _STATES = {
     ReceiptState.QUEUED: Status.QUEUED, ReceiptState.SENDING: Status.SENDING, ReceiptState.SENT: Status.SENT,
@@ -107,6 +108,9 @@ class Sink:
             rows = await store.texts(tx, msgspec.json.encode(items).decode())
         for row in rows:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
+            if row.outcome == UNKNOWN_NUMBER:
+                # An operator's alert (bad input 68): the carrier sends us texts for a number that nobody here has.
+                _log.warning("arrival.unknown_number", platform=items[row.ordinal - 1].platform, to=items[row.ordinal - 1].to)
 
     async def _free_texts(self, items: Sequence[_Text]) -> Sequence[bool]:
         async with self._database.transaction(INSTALLATION) as tx:
@@ -153,7 +157,8 @@ def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
         cid=arrival.carrier_id or None,
         text=_clean(arrival.text),
         consent=consent_word(arrival.text),
-        raw=raw,
+        # What was odd about the wire form stays readable beside the raw text (bad inputs 10, 11, 70).
+        raw=f"flags: {' '.join(arrival.raw_flags)}\n\n{raw}" if arrival.raw_flags else raw,
         request=request,
         place=place,
     )
