@@ -110,7 +110,8 @@ class Sink:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
             if row.outcome == UNKNOWN_NUMBER:
                 # An operator's alert (bad input 68): the carrier sends us texts for a number that nobody here has.
-                _log.warning("arrival.unknown_number", platform=items[row.ordinal - 1].platform, to=items[row.ordinal - 1].to)
+                item = items[int(row.ordinal) - 1]
+                _log.warning("arrival.unknown_number", platform=item.platform, to=item.to)
 
     async def _free_texts(self, items: Sequence[_Text]) -> Sequence[bool]:
         async with self._database.transaction(INSTALLATION) as tx:
