@@ -65,8 +65,11 @@ async def held(tx: Transaction, user_id: int) -> Sequence[Row]:
 
 
 async def user_exists(tx: Transaction, user_id: int) -> bool:
-    """Whether this provider has such a user."""
-    return await tx.value("SELECT 1 FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s", {"user": user_id}) is not None
+    """Whether this provider has such a user; until the commit he cannot be deleted."""
+    found = await tx.value(
+        "SELECT 1 FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s AND deleted_at IS NULL FOR SHARE", {"user": user_id}
+    )
+    return found is not None
 
 
 async def put(tx: Transaction, user_id: int, licensed: int, starts_at: datetime | None, ends_at: datetime | None) -> None:

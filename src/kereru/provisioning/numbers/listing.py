@@ -122,7 +122,7 @@ async def user_within(tx: Transaction, reach: Reach, user_id: int) -> bool:
     """Whether there is such a user within somebody's reach."""
     found = await tx.value(
         """SELECT 1 FROM end_user u JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
-        WHERE u.provider_id = scope_provider() AND u.id = %(user)s
+        WHERE u.provider_id = scope_provider() AND u.id = %(user)s AND u.deleted_at IS NULL
           AND (%(whole)s OR g.reseller_id = ANY (%(resellers)s) OR g.id = ANY (%(groups)s))""",
         {**reach.params(), "user": user_id},
     )

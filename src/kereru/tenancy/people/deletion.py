@@ -31,7 +31,11 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 async def require_no_numbers(tx: Transaction, holdings: Holdings, path: Path) -> None:
-    """Raise HasNumbers, naming how many, while numbers are assigned at or below `path`: their webhooks are at the carriers."""
+    """Raise HasNumbers, naming how many, while numbers are assigned at or below `path`: their webhooks are at the carriers.
+
+    The users are locked first: whoever assigns a number to one of them at this moment is waited for and seen, or finds him gone.
+    """
+    await tx.run(store.LOCK_USERS, _params(path))
     count = await holdings.count_numbers(tx, path)
     if count:
         message = f"There {'is 1 number' if count == 1 else f'are {count} numbers'} assigned here. Delete {'it' if count == 1 else 'them'} first."
@@ -41,8 +45,7 @@ async def require_no_numbers(tx: Transaction, holdings: Holdings, path: Path) ->
 async def delete_people(tx: Transaction, holdings: Holdings, path: Path, organisations: list[int]) -> tuple[int, int]:
     """Delete all users at or below `path` and all portal accounts of these organisations; answers how many of each."""
     await holdings.end_licences(tx, path)
-    params = {"provider_id": path.provider_id, "reseller_id": path.reseller_id, "group_id": path.group_id, "user_id": path.user_id}
-    users = await tx.rows(store.DELETE_USERS, params)
+    users = await tx.rows(store.DELETE_USERS, _params(path))
     roles = await tx.rows(store.DELETE_ROLES_OF, {"provider_id": path.provider_id, "organisations": organisations})
     await drop_empty_sign_ins(tx, path.provider_id, {row.sign_in_id for row in (*users, *roles) if row.sign_in_id is not None})
     return len(users), len(roles)
@@ -55,6 +58,10 @@ async def drop_empty_sign_ins(tx: Transaction, provider_id: int, sign_ins: Itera
         await tx.run(store.RELEASE_EMAIL, {"provider_id": provider_id, "email": row.email})
     for sign_in_id in wanted:
         tell(tx, provider_id, sign_in_id)
+
+
+def _params(path: Path) -> dict[str, object]:
+    return {"provider_id": path.provider_id, "reseller_id": path.reseller_id, "group_id": path.group_id, "user_id": path.user_id}
 
 
 def _count(number: int, word: str) -> str:

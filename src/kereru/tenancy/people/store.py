@@ -72,6 +72,12 @@ WHERE u.provider_id = %(provider_id)s AND u.sign_in_id = %(sign_in_id)s
 SET_EMAIL = "UPDATE sign_in SET email = %(email)s WHERE provider_id = %(provider_id)s AND id = %(sign_in_id)s"
 RELEASE_EMAIL = "SELECT release_email(%(email)s, %(provider_id)s)"
 
+LOCK_USERS = """
+SELECT u.id FROM end_user u JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
+WHERE u.provider_id = %(provider_id)s AND u.deleted_at IS NULL AND (%(user_id)s::bigint IS NULL OR u.id = %(user_id)s)
+  AND (%(group_id)s::bigint IS NULL OR g.id = %(group_id)s) AND (%(reseller_id)s::bigint IS NULL OR g.reseller_id = %(reseller_id)s)
+ORDER BY u.id FOR NO KEY UPDATE OF u
+"""
 DELETE_USERS = """
 WITH old AS (
   SELECT u.provider_id, u.id, u.sign_in_id FROM end_user u JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
