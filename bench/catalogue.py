@@ -19,6 +19,9 @@ MODULES = {
     "mo_slow_disk": "bench.slow_disk",
     "ws_push": "bench.ws:push",
     "ws_idle": "bench.ws:idle",
+    "busy_queue": "bench.loaded:busy_queue",
+    "read_10m": "bench.reading",
+    "retention": "bench.loaded:retention",
     "footprint": "bench.processes:footprint",
     "crash": "bench.processes:crash",
 }

@@ -20,7 +20,7 @@ from bench.options import Options
 from bench.rounds import Figures, Result, by_difference, in_turns, percentile
 from bench.sockets import Listener, SocketClient
 from bench.texts import Texts, webhook
-from bench.world import World, ready
+from bench.world import Company, World, ready
 from kereru.entrypoints import ports
 
 CONNECTIONS = 128
@@ -90,12 +90,12 @@ _decode = msgspec.json.Decoder(_Frame).decode
 
 
 class Stopwatch:
-    """Knows when each text was due, by a number in it, and how long it took to a socket."""
+    """Knows when each text was due, by a number in it, and how long it took to a socket; `company` may be a part of the world's."""
 
-    def __init__(self, world: World, listener: Listener, port: int, seed: int) -> None:
-        self._world = world
+    def __init__(self, world: World, listener: Listener, port: int, seed: int, company: Company | None = None) -> None:
+        self._company = company or world.company
         self._port = port
-        self._texts = Texts(world.company, seed, doubles=0.0, prefix="LT")
+        self._texts = Texts(self._company, seed, doubles=0.0, prefix="LT")
         self._due: dict[str, float] = {}
         self.pushed_ms: list[float] = []
         self._now = asyncio.get_running_loop().time
@@ -111,7 +111,7 @@ class Stopwatch:
         """The next webhook."""
         cid, to, remote, text = self._texts.next()
         self._due[cid] = due
-        return webhook(self._world.company, self._port, (cid, to, remote, f"{cid} {text}"))
+        return webhook(self._company, self._port, (cid, to, remote, f"{cid} {text}"))
 
     def _told(self, _: SocketClient, payload: bytes) -> None:
         now = self._now()

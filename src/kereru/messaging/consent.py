@@ -22,8 +22,7 @@ def consent_word(text: str) -> ConsentWord | None:
     """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32); a sentence with "stop" in it is not."""
     if len(text) > _LONGEST * 4:
         return None
-    visible = "".join(character for character in unicodedata.normalize("NFKD", text) if unicodedata.category(character) not in ("Cf", "Mn", "Me"))
-    words = _NOT_WORDS.sub(" ", visible.lower()).strip()
+    words = _NOT_WORDS.sub(" ", (text if text.isascii() else _visible(text)).lower()).strip()
     if len(words) > _LONGEST:
         return None
     for courtesy in _COURTESY:
@@ -31,3 +30,8 @@ def consent_word(text: str) -> ConsentWord | None:
     if words in STOP_WORDS:
         return "stop"
     return "start" if words in START_WORDS else None
+
+
+def _visible(text: str) -> str:
+    """Without marks and invisible characters; ASCII holds neither."""
+    return "".join(character for character in unicodedata.normalize("NFKD", text) if unicodedata.category(character) not in ("Cf", "Mn", "Me"))

@@ -12,12 +12,13 @@ from kereru.messaging.model import SendFacts
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason, m.cut_to,
   m.arrived_before, m.version AS message_version"""
+# The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
 _CONVERSATION = f"""
 SELECT {_CONVERSATION_COLUMNS}
 FROM assignment a
 JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-LEFT JOIN message m ON m.provider_id = c.provider_id AND m.id = c.last_message_id
+LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
 _CONVERSATION_PAGE = (
@@ -40,19 +41,21 @@ JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_i
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 """
 
-# What many users see, for the hub: whom a row is for comes with its id, and the join lets nobody see another's.
+# What many users see, for the hub: whom a row is for comes with its id, and the join lets nobody see another's. OFFSET makes it one look by key
+# for each id; joined freely, all of the provider's may be read for a handful.
 _CONVERSATIONS_SEEN = f"""
 SELECT w.user_id, u.region, {_CONVERSATION_COLUMNS}
 FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
-JOIN conversation c ON c.provider_id = scope_provider() AND c.id = w.id AND c.last_message_id IS NOT NULL
+CROSS JOIN LATERAL (
+  SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id AND last_message_id IS NOT NULL OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-LEFT JOIN message m ON m.provider_id = c.provider_id AND m.id = c.last_message_id
+LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
-JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0
+CROSS JOIN LATERAL (SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 OFFSET 0) m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 """

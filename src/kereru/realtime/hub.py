@@ -246,7 +246,7 @@ class Hub:
         wants = sorted({pair for _, position, _ in groups for pair in position})
         if not wants:
             return
-        async with self._reads, self._database.transaction(ProviderScope(provider_id)) as tx:
+        async with self._reads, self._database.transaction(ProviderScope(provider_id), planned_once=True) as tx:
             rows = await store.read_changes(tx, provider_id, wants, page=PAGE, now=self._clock.now())
             found = stretches(rows)
             encoded = await self._present(tx, provider_id, groups, found)

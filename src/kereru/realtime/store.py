@@ -8,6 +8,7 @@ from kereru.kernel.db import Database, Row, Transaction
 from kereru.kernel.limits import CHANGE_DAYS
 
 # Numbers are gapless in commit order (G23), so a page is a range of numbers: no LIMIT, no sort, one index range in each week that is kept.
+# OFFSET keeps it so for each feed: joined freely, all changes of the provider may be read for a handful (docs/reference/performance.md).
 # The range's end comes as a parameter: under row-level security an addition, which is not leakproof, would keep it out of the index.
 _READ = """
 SELECT w.feed_id AS read_feed, w.after, f.head, c.*
@@ -16,6 +17,7 @@ JOIN feed f ON f.provider_id = %(provider)s AND f.id = w.feed_id
 LEFT JOIN LATERAL (
   SELECT feed_id, number, id, kind, conversation_id, message_id, subject_id, version FROM change
   WHERE provider_id = %(provider)s AND feed_id = w.feed_id AND number > w.after AND number <= w.until AND id >= %(oldest)s
+  OFFSET 0
 ) c ON true
 ORDER BY w.feed_id, w.after, c.number
 """

@@ -85,13 +85,19 @@ class Database:
         await self.close()
 
     @asynccontextmanager
-    async def transaction(self, scope: Scope, *, lock_timeout_ms: int | None = None) -> AsyncGenerator[Transaction]:
-        """A transaction in `scope`: committed when the block ends well, rolled back when it raises. Raises Unavailable without a connection."""
+    async def transaction(self, scope: Scope, *, lock_timeout_ms: int | None = None, planned_once: bool = False) -> AsyncGenerator[Transaction]:
+        """A transaction in `scope`: committed when the block ends well, rolled back when it raises. Raises Unavailable without a connection.
+
+        `planned_once` is for statements that run often and read by key whatever their parameters: planning anew would cost more than running, and
+        a plan made while a table was empty must not be one that reads it whole.
+        """
         begin = "BEGIN"
         if isinstance(scope, ProviderScope):
             begin += f"; SET LOCAL app.provider = '{int(scope.provider_id)}'"
         if lock_timeout_ms is not None:
             begin += f"; SET LOCAL lock_timeout = {int(lock_timeout_ms)}"
+        if planned_once:
+            begin += "; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off"
         connection = await self._begun(begin)
         try:
             transaction = Transaction(connection)
