@@ -76,10 +76,12 @@ export class Client {
     void this.start()
   }
 
-  /** R1: the licence first; the line is joined already, so nothing falls between the answers and the first change. */
+  /** R1: the licence first. It brings the cursor, so the list must be read after it: what changes in between comes twice, not never (G22). */
   private async start(pause = 1000): Promise<void> {
     try {
-      const [licence, page] = await Promise.all([api.licence(), api.conversations()])
+      await this.line.joined
+      const licence = await api.licence()
+      const page = await api.conversations()
       if (this.ended) return
       useLanguage(licence.settings.language)
       document.documentElement.lang = currentLanguage()
@@ -133,6 +135,7 @@ export class Client {
 
   private hear(news: Notice): void {
     if (this.ended) return
+    if (news.type === 'joined') return
     if (news.type === 'signed-out') this.end()
     else if (news.type === 'online') this.setOnline(news.online)
     else if (news.type === 'resync') void this.resync()

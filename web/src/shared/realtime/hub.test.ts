@@ -50,7 +50,7 @@ test('a window that joins hears whether the line stands', () => {
   const { sockets, page } = setUp()
   page().order({ type: 'follow', user: '1', cursor: 'c1' })
   sockets[0]?.onopen?.()
-  expect(page().heard).toEqual([{ type: 'online', online: true }])
+  expect(page().heard).toEqual([{ type: 'joined' }, { type: 'online', online: true }])
 })
 
 test('another person gets another line, from his own cursor', () => {

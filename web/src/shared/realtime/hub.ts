@@ -8,6 +8,7 @@ export type Order = { type: 'follow'; user: string; cursor: string } | { type: '
 
 /** What the hub tells its pages. */
 export type Notice =
+  | { type: 'joined' }
   | { type: 'changes'; items: Change[] }
   | { type: 'resync' }
   | { type: 'online'; online: boolean }
@@ -22,7 +23,7 @@ export const world: World = {
   poll: (after, signal) =>
     call<Changes>(
       'GET',
-      `/changes?${new URLSearchParams({ after, wait: '25' })}`,
+      `/changes${after === null ? '' : `?${new URLSearchParams({ after, wait: '25' })}`}`,
       undefined,
       AbortSignal.any([signal, AbortSignal.timeout(40_000)]),
     ),
@@ -42,6 +43,7 @@ export class Hub {
 
   join(page: (notice: Notice) => void): void {
     this.pages.add(page)
+    page({ type: 'joined' })
     if (this.link) page({ type: 'online', online: this.link.isOnline })
   }
 

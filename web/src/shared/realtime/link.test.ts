@@ -24,7 +24,7 @@ let sockets: FakeSocket[]
 let timers: { at: number; run: () => void }[]
 let time: number
 let heard: unknown[]
-let polls: { after: string; answer: (changes: Changes) => void; fail: (error: unknown) => void }[]
+let polls: { after: string | null; answer: (changes: Changes) => void; fail: (error: unknown) => void }[]
 
 function advance(ms: number): void {
   const until = time + ms
@@ -96,6 +96,33 @@ test('a gap is handed on as resync, from the cursor the server names', () => {
   last().onopen?.()
   expect(last().sent).toEqual(['{"type":"follow","after":"c9"}'])
   expect(heard[1]).toEqual(['resync', 'c9'])
+})
+
+test('a cursor that the server does not know is a gap, by socket and by poll', async () => {
+  link().start()
+  last().onopen?.()
+  last().onclose?.({ code: 1008, reason: 'bad_cursor' })
+  advance(500)
+  last().onopen?.()
+  expect(last().sent).toEqual(['{"type":"follow"}'])
+  last().hear({ type: 'changes', items: [], cursor: 'd0' })
+  expect(heard).toContainEqual(['resync', 'd0'])
+  last().hear({ type: 'changes', items: [{}], cursor: 'd1' })
+  expect(heard).toContainEqual(['changes', 1, 'd1'])
+  last().onclose?.({ code: 1006, reason: '' })
+  for (let failed = 0; failed < 2; failed += 1) {
+    advance(500 * 2 ** failed)
+    last().onclose?.({ code: 1006, reason: '' })
+  }
+  advance(2000)
+  expect(polls.map((poll) => poll.after)).toEqual(['d1'])
+  polls[0]?.fail({ status: 400, code: 'bad_cursor' })
+  await settle()
+  advance(4000)
+  expect(polls[1]?.after).toBeNull()
+  polls[1]?.answer({ items: [], cursor: 'e0', resync: false })
+  await settle()
+  expect(heard).toContainEqual(['resync', 'e0'])
 })
 
 test('pauses grow to half a minute and no further (G28)', () => {

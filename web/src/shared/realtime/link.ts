@@ -15,7 +15,8 @@ export interface Socket {
 
 export interface World {
   socket: () => Socket
-  poll: (after: string, signal: AbortSignal) => Promise<Changes>
+  /** `after` null asks only where the changes stand now. */
+  poll: (after: string | null, signal: AbortSignal) => Promise<Changes>
   later: (ms: number, run: () => void) => () => void
   random: () => number
 }
@@ -36,6 +37,8 @@ const FAILED_UPGRADES = 2
 /** While polling, a socket is tried again this often. */
 const RETRY_SOCKET_MS = 60_000
 const CLOSED_SIGNED_OUT = 4401
+/** The server does not know our cursor (any more): after a restore, say. */
+const BAD_CURSOR = 'bad_cursor'
 
 export class Link {
   private socket: Socket | null = null
@@ -49,7 +52,7 @@ export class Link {
   constructor(
     private readonly world: World,
     private readonly listener: Listener,
-    private cursor: string,
+    private cursor: string | null,
   ) {}
 
   start(): void {
@@ -115,7 +118,7 @@ export class Link {
       opened = true
       late()
       this.upgradesFailed = 0
-      socket.send(JSON.stringify({ type: 'follow', after: this.cursor }))
+      socket.send(JSON.stringify({ type: 'follow', ...(this.cursor === null ? {} : { after: this.cursor }) }))
       this.tell(true)
       this.keepAlive(socket)
     }
@@ -151,15 +154,18 @@ export class Link {
     this.failures = 0
     if (frame.type === 'pong') this.pong?.()
     else if (frame.type === 'changes' && frame.items && frame.cursor) this.give(frame.items, frame.cursor)
-    else if (frame.type === 'resync' && frame.cursor) {
-      this.cursor = frame.cursor
-      this.listener.resync(frame.cursor)
-    }
+    else if (frame.type === 'resync' && frame.cursor) this.startOver(frame.cursor)
   }
 
   private give(items: Change[], cursor: string): void {
+    if (this.cursor === null) return this.startOver(cursor)
     this.cursor = cursor
     if (items.length) this.listener.changes(items, cursor)
+  }
+
+  private startOver(cursor: string): void {
+    this.cursor = cursor
+    this.listener.resync(cursor)
   }
 
   private closed(socket: Socket, opened: boolean, code: number, reason: string): void {
@@ -172,6 +178,7 @@ export class Link {
       return
     }
     if (!opened) this.upgradesFailed += 1
+    if (reason === BAD_CURSOR) this.cursor = null
     this.tell(false)
     const hint = /^retry=(\d+)$/.exec(reason)
     this.again(hint ? Math.min(Number(hint[1]), PAUSE_MAX_MS) : undefined)
@@ -200,21 +207,21 @@ export class Link {
         if (abort.signal.aborted) return
         this.failures = 0
         this.tell(true)
-        if (answer.resync) {
-          this.cursor = answer.cursor
-          this.listener.resync(answer.cursor)
-        } else this.give(answer.items, answer.cursor)
+        if (answer.resync) this.startOver(answer.cursor)
+        else this.give(answer.items, answer.cursor)
       }
     }
     ask().catch((error: unknown) => {
       if (abort.signal.aborted || this.stopped) return
       this.drop()
       this.tell(false)
-      if ((error as { status?: number } | null)?.status === 401) {
+      const refused = error as { status?: number; code?: string } | null
+      if (refused?.status === 401) {
         this.stopped = true
         this.listener.signedOut()
         return
       }
+      if (refused?.code === BAD_CURSOR) this.cursor = null
       this.again()
     })
   }
