@@ -1,7 +1,8 @@
 """A tenant made by the product's own commands, beside simulated carriers: what tests of provisioning and opt-in stand on."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+import itertools
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import httpx
@@ -43,6 +44,20 @@ PASSWORD = "correct horse battery staple"
 KEY = bytes(range(32))
 RESTCOMM_NUMBER, INTELIQUENT_NUMBER = "+12015550110", "+13125550142"
 PHONE = "+12025550142"
+
+
+def _phones() -> Iterator[str]:
+    """Fictional ones, of places that the demo and the constants above do not use."""
+    for area in itertools.cycle(("303", "305", "404", "415", "503", "512", "602", "617", "702", "713", "808", "907")):
+        yield from (f"+1{area}555{line:04d}" for line in range(110, 200))
+
+
+_new_phones = _phones()
+
+
+def new_phone() -> str:
+    """A phone that no other test of this process uses."""
+    return next(_new_phones)
 
 
 @dataclass(frozen=True, slots=True)

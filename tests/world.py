@@ -35,8 +35,8 @@ class World:
     foreign: Owner
 
     def sql(self, statement: str, **params: object) -> list:
-        """Rows of a statement as the owner, who sees everything."""
-        with psycopg.connect(self.url, row_factory=namedtuple_row, autocommit=True) as connection:
+        """Rows of a statement as the owner, who sees everything. It waits for no lock for long: its holder may be a task of the caller's loop."""
+        with psycopg.connect(self.url, row_factory=namedtuple_row, autocommit=True, options="-c lock_timeout=5s") as connection:
             cursor = connection.execute(statement, params)
             return cursor.fetchall() if cursor.description else []
 

@@ -22,7 +22,7 @@ from kereru.kernel.errors import KereruError
 from kereru.kernel.limits import NAME_GRAPHEMES
 from kereru.kernel.logging import configure, get_logger
 from kereru.tenancy import commands as tenancy
-from tenant import INTELIQUENT_NUMBER, PASSWORD, PHONE, RESTCOMM_NUMBER
+from tenant import INTELIQUENT_NUMBER, PASSWORD, PHONE, RESTCOMM_NUMBER, new_phone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -125,7 +125,7 @@ async def test_a_text_stays_what_it_is_both_ways(house: House, text: str) -> Non
     assert sent.status_code == 201, sent.text
     assert sent.json()["text"] == text
     assert "".join(await house.outgoing(sent)) == text
-    remote = f"+1202555{secrets.randbelow(1000) + 2000}"
+    remote = new_phone()
     assert (await house.restcomm(From=remote, Body=text)).status_code == 200
     hook = {"referenceId": secrets.token_hex(8), "from": remote[1:], "to": [INTELIQUENT_NUMBER[1:]], "text": text}
     assert (await house.inteliquent(hook)).status_code == 200

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from assembled import FORM, House, open_house
 from kereru.entrypoints.postgres import EmbeddedPostgres
-from tenant import INTELIQUENT_NUMBER, PHONE, RESTCOMM_NUMBER
+from tenant import INTELIQUENT_NUMBER, PHONE, RESTCOMM_NUMBER, new_phone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,11 +35,6 @@ async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> As
                 yield running
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def new_phone() -> str:
-    """A phone that no other test uses."""
-    return f"+1202555{secrets.randbelow(9000) + 1000}"
 
 
 def event(**fields: object) -> dict[str, object]:

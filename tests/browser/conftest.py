@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +18,20 @@ AREAS = ("202", "212", "303", "305", "404", "415", "503", "617", "702", "808")
 UNPAIRED = range(110, 200)
 """555-0101 to 0108 mean trouble to the simulators; two areas are the demo's own."""
 _numbers = itertools.cycle(f"+1{area}555{line:04d}" for line in UNPAIRED for area in AREAS)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A text that is missing on a screen: was it told by the carrier, stored by the product, or not shown?"""
+    report = yield
+    demo = getattr(item, "funcargs", {}).get("demo")
+    if report.failed and isinstance(demo, Demo):
+        report.sections.append(("webhooks, newest first", "\n".join(str(one) for one in demo.simulator.get("/deliveries?limit=12")["items"])))
+        for letter in "AB":
+            held = demo.signed_in(demo.user(letter)).get("/api/v1/conversations?limit=6")["items"]
+            lines = [f"{one['remote']} unread {one['unread']}: {(one['last_message'] or {}).get('text')}" for one in held]
+            report.sections.append((f"what {letter} can fetch", "\n".join(lines)))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,14 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def postmaster_of(home: Path) -> int | None:
+    """PostgreSQL's process number; None while it is being started anew."""
+    try:
+        return int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError):
+        return None
+
+
 def left_behind(home: Path) -> list[str]:
     """Processes whose command line names the home folder."""
     listing = subprocess.run(["ps", "-axww", "-o", "args="], capture_output=True, text=True, check=True).stdout
@@ -96,9 +104,10 @@ def test_serve_recovers_from_the_kill_of_anything(short_folder: Path) -> None:
         assert first is not None
         os.kill(int(first), signal.SIGKILL)
         until(lambda: running.ask() not in (None, first))
-        postmaster = int((running.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        postmaster = postmaster_of(running.home)
+        assert postmaster is not None
         os.kill(postmaster, signal.SIGKILL)
-        until(lambda: not (running.home / "postgres" / "postmaster.pid").read_text().startswith(f"{postmaster}\n"))
+        until(lambda: postmaster_of(running.home) not in (None, postmaster))
         until(running.ask)
         running.process.kill()
         until(lambda: not left_behind(running.home))

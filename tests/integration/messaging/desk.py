@@ -63,7 +63,9 @@ class Desk:
             yield sender
         finally:
             sender.stop()
-            await running
+            # A test that failed half-way may have left something waiting that nobody will wake any more.
+            async with asyncio.timeout(30):
+                await running
 
     def open_platform(self, row: Row) -> OpenPlatform:
         """As provisioning does, with the simulators' credentials."""
