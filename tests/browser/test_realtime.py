@@ -14,6 +14,14 @@ from playwright.sync_api import expect
 from demo_fixture import Demo, eventually
 
 NO_WORKER = "delete window.SharedWorker"
+DEAF_WORKER = "window.SharedWorker = class { port = new MessageChannel().port1 }"
+SLOW_LICENCE = """
+    const ask = window.fetch
+    window.fetch = async (...what) => {
+      if (String(what[0]).includes('/licence')) await new Promise((done) => setTimeout(done, 2500))
+      return ask(...what)
+    }
+"""
 BROKEN = r"net::ERR_|WebSocket connection to|status of 50[0-9]"
 
 
@@ -42,6 +50,25 @@ def test_without_shared_workers_each_window_has_its_own(desk: Desks, demo: Demo,
     eventually(lambda: cable.open_sockets() == 2)
     me.send("Without workers")
     me.delivered("Without workers")
+
+
+def test_a_worker_that_never_answers_costs_a_moment_only(desk: Desks, demo: Demo, phone: str) -> None:
+    """Design §7: the window keeps a line of its own then."""
+    me = desk("B", script=DEAF_WORKER)
+    me.open_new(phone)
+    me.send("Past the worker")
+    me.delivered("Past the worker")
+
+
+def test_a_text_that_comes_while_the_client_starts_is_there(desk: Desks, demo: Demo, phone: str) -> None:
+    """G22: what arrives between the first answers comes by the line; a list older than the cursor would never show it."""
+    account = demo.user("A")
+    me = desk(account, signed_in=False, at="/", script=SLOW_LICENCE)
+    me.sign_in()
+    with me.page.expect_response(lambda answer: "/conversations" in answer.url):
+        pass
+    demo.phone_sends(phone, account.numbers[0].number, "Just now")
+    expect(me.row(phone)).to_contain_text("Just now")
 
 
 @pytest.mark.parametrize("script", ["", NO_WORKER], ids=["worker", "page"])
