@@ -135,6 +135,12 @@ app.command(
     help="Who agreed to what: write it out, and check that nobody changed it.",
 )
 
+app.command(
+    "kereru.entrypoints.message:message",
+    name="message",
+    help="Print the life of a message from all sources; it shows the text.",
+)
+
 
 def main() -> None:
     """Run the command line and end the process: 0 when it went well, 1 with one plain sentence when not."""
