@@ -39,6 +39,7 @@ from kereru.realtime.service import Realtime
 from kereru.realtime.wire import SocketProtocol
 from kereru.tenancy import api as tenancy
 from kereru.tenancy.access.queries import Authenticator
+from kereru.tenancy.access.recording import SESSION_CHANNEL
 
 DRAIN_S = 5
 PING_S = 20.0
@@ -68,6 +69,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
         platforms = CachedPlatforms(ingest, sealer, clock)
         backbone.subscribe(CONFIG_CHANNEL, lambda _: platforms.forget(), platforms.forget)
+        backbone.subscribe(SESSION_CHANNEL, authenticator.hear, authenticator.forget_all)
         sink = Sink(ingest)
         keeper = Keeper(settings.intake_path, sink, ingest, has_consent_word, bytes_max=settings.intake_bytes)
         await keeper.start()

@@ -3,18 +3,19 @@
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import get, post
+from litestar import get, patch, post
 from litestar.params import Parameter
-from phonenumbers import country_code_for_region
+from msgspec.structs import replace
 
 from kereru.kernel import ids
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.errors import Forbidden
+from kereru.provisioning.changes import make_readers_reload
 from kereru.provisioning.desk import ReleaseWithheld
 from kereru.provisioning.errors import NoSuchAssignment
 from kereru.provisioning.evidence import api as evidence_api
 from kereru.provisioning.licences import queries
-from kereru.provisioning.licences.model import Licence, LicenceNumber, LicenceSettings, LicenceUser
+from kereru.provisioning.licences.model import Licence, LicenceNumber, LicenceSettings, LicenceUser, Region, regions, settings_of
 from kereru.provisioning.numbers import api as numbers_api
 from kereru.provisioning.opt_in import commands
 from kereru.provisioning.opt_in.model import Answer
@@ -22,7 +23,18 @@ from kereru.provisioning.platforms import api as platforms_api
 from kereru.provisioning.portal import AnyRequest, witness_of
 from kereru.realtime.cursor import CursorCodec
 from kereru.realtime.queries import has_live_socket, present_cursor
+from kereru.tenancy.access.queries import Authenticator
+from kereru.tenancy.history.model import actor_of
+from kereru.tenancy.people.commands import UserChanges, update_user
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
+from kereru.tenancy.ports import AlertGuard
+
+
+class SettingsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change; what is not named, or null, stays."""
+
+    region: str | None = None
+    exclude_leading_zero: bool | None = None
 
 
 class OptInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,10 +56,31 @@ async def get_licence(principal: Principal, database: Database, feed_cursors: Cu
         user=LicenceUser(ids.encode(user.id), user.name, principal.email),
         product=product.wire if product else None,
         numbers=numbers,
-        settings=LicenceSettings(user.region, str(country_code_for_region(user.region)), user.exclude_leading_zero, user.language, user.timezone),
+        settings=settings_of(user),
         cursor=cursor,
         can=("send",) if any("send" in number.can for number in numbers) else (),
     )
+
+
+@get("/regions", opt=policy(END_USER), operation_id="listRegions", summary="Countries whose numbers can be typed without their code")
+async def list_regions() -> tuple[Region, ...]:
+    """R28. By region, each with its country code."""
+    return regions()
+
+
+@patch("/settings", opt=policy(END_USER), operation_id="changeSettings", summary="How your numbers are typed and shown")
+async def change_settings(
+    principal: Principal, database: Database, authenticator: Authenticator, alert_guard: AlertGuard, data: SettingsBody
+) -> LicenceSettings:
+    """Default country (R28) and leading zero (R29). All of the user's programs load anew: numbers are shown otherwise now (R30). Raises Invalid."""
+    user = _user(principal)
+    changes = UserChanges(region=data.region, exclude_leading_zero=data.exclude_leading_zero)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        await update_user(tx, principal.provider_id, user.id, changes, alert_guard, by=actor_of(principal))
+        await make_readers_reload(tx, [user.feed_id])
+    authenticator.forget_sign_in(principal.provider_id, principal.sign_in_id)
+    chosen = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
+    return settings_of(replace(user, **chosen))
 
 
 @post(
@@ -87,4 +120,4 @@ def _user(principal: Principal) -> UserIdentity:
     return principal.user
 
 
-ROUTES = (get_licence, answer_opt_in, *platforms_api.ROUTES, *numbers_api.ROUTES, *evidence_api.ROUTES)
+ROUTES = (get_licence, list_regions, change_settings, answer_opt_in, *platforms_api.ROUTES, *numbers_api.ROUTES, *evidence_api.ROUTES)

@@ -6,6 +6,7 @@ from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+from phonenumbers import SUPPORTED_REGIONS
 
 from kereru.kernel.errors import FieldProblem, Invalid
 from kereru.kernel.limits import NAME_GRAPHEMES
@@ -87,7 +88,7 @@ def clean_detail(typed: str, field: str) -> str:
 def check_locale(region: str, timezone: str, language: str) -> None:
     """Raise Invalid for what is no country code, no time zone of the IANA database, or no language tag."""
     problems: list[FieldProblem] = []
-    if not (len(region) == 2 and region.isascii() and region.isupper()):
+    if region not in SUPPORTED_REGIONS:
         problems.append(FieldProblem("region", "not_a_region", "Give the country as two capital letters, like US."))
     try:
         ZoneInfo(timezone)

@@ -57,5 +57,6 @@ class Transaction:
 
     def pending_notes(self) -> list[tuple[str, str]]:
         """What is to be sent after the commit: (channel, payload), each below PostgreSQL's 8,000 bytes."""
+        # Feeds last: whoever reads on because of them must not be answered from what the other notes make stale.
         pairs = [f"{feed}:{number}" for feed, number in self._wakes.items()]
-        return [("kereru_feed", ",".join(pairs[at : at + 150])) for at in range(0, len(pairs), 150)] + self._notes
+        return self._notes + [("kereru_feed", ",".join(pairs[at : at + 150])) for at in range(0, len(pairs), 150)]

@@ -4,11 +4,13 @@ from enum import IntEnum
 from typing import Literal
 
 import msgspec
+from phonenumbers import SUPPORTED_REGIONS, country_code_for_region
 
 from kereru.carriers.numbering import display
 from kereru.kernel import ids
 from kereru.kernel.db import Row
 from kereru.provisioning.opt_in.model import OptIn
+from kereru.tenancy.policy import UserIdentity
 
 _TYPES: dict[int, Literal["sms", "mms_sms"]] = {1: "sms", 2: "mms_sms"}
 
@@ -57,6 +59,27 @@ class LicenceSettings(msgspec.Struct, frozen=True):
     exclude_leading_zero: bool
     language: str
     timezone: str
+
+
+class Region(msgspec.Struct, frozen=True):
+    """A country whose numbers can be typed without their code (R27)."""
+
+    region: str
+    country_code: str
+
+
+def settings_of(user: UserIdentity) -> LicenceSettings:
+    """A user's settings; the country code is his region's."""
+    return LicenceSettings(user.region, _code_of(user.region), user.exclude_leading_zero, user.language, user.timezone)
+
+
+def regions() -> tuple[Region, ...]:
+    """All that a user may choose from (R28)."""
+    return tuple(Region(region, _code_of(region)) for region in sorted(SUPPORTED_REGIONS))
+
+
+def _code_of(region: str) -> str:
+    return str(country_code_for_region(region))
 
 
 class Licence(msgspec.Struct, frozen=True):

@@ -82,6 +82,22 @@ class Authenticator:
         """Drop what is remembered of a credential that was just ended."""
         self._remembered.pop(credential.hash, None)
 
+    def hear(self, payload: str) -> None:
+        """Drop what is remembered of a sign-in that changed: `provider:sign_in`, as `recording.tell` says it in every process."""
+        provider, _, sign_in = payload.partition(":")
+        if provider.isdigit() and sign_in.isdigit():
+            self.forget_sign_in(int(provider), int(sign_in))
+
+    def forget_sign_in(self, provider_id: int, sign_in_id: int) -> None:
+        """Look again who this is, by whatever credential he comes."""
+        self._remembered = {
+            hash_: held for hash_, held in self._remembered.items() if (held[1].provider_id, held[1].sign_in_id) != (provider_id, sign_in_id)
+        }
+
+    def forget_all(self) -> None:
+        """Look again who everybody is: something may have been missed."""
+        self._remembered.clear()
+
     async def _look_up(self, tx: Transaction, credential: Credential) -> Principal | None:
         params: dict[str, object] = {"provider_id": credential.provider_id, "hash": credential.hash}
         is_session = credential.kind == "session"

@@ -68,6 +68,7 @@ async def update_user(
     await _change_sign_in(tx, provider_id, row, after, within, by)
     path = Path(provider_id, row.reseller_id, row.group_id, user_id)
     await record(tx, by, "user.changed", "user", user_id, after["name"], before, after, path=path)
+    access.tell(tx, provider_id, row.sign_in_id)
     if after["disabled"] and not before["disabled"]:
         await guard(tx, provider_id)
 

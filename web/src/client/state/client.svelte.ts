@@ -131,6 +131,16 @@ export class Client {
     this.word = (error instanceof Problem && error.text) || t('problem.offline')
   }
 
+  /** R28, R29. The server has every window of this person load anew, this one included, since numbers are shown otherwise then. */
+  async changeSettings(changes: Parameters<typeof api.changeSettings>[0]): Promise<void> {
+    try {
+      const settings = await api.changeSettings(changes)
+      if (this.licence) this.licence = { ...this.licence, settings }
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
   // The live line
 
   private hear(news: Notice): void {

@@ -5,6 +5,7 @@
 import type {
   Answer,
   Changes,
+  ClientSettings,
   Conversation,
   Licence,
   LicenceNumber,
@@ -13,6 +14,7 @@ import type {
   Page,
   Preflight,
   Reason,
+  Region,
   Session,
 } from './types'
 
@@ -104,6 +106,9 @@ export const api = {
   signIn: (email: string, password: string) => call<Session>('POST', '/session', { email, password }),
   signOut: () => call<undefined>('DELETE', '/session'),
   licence: () => call<Licence>('GET', '/licence'),
+  regions: () => call<Region[]>('GET', '/regions'),
+  changeSettings: (changes: Partial<Pick<ClientSettings, 'region' | 'exclude_leading_zero'>>) =>
+    call<ClientSettings>('PATCH', '/settings', changes),
   optIn: (id: string, answer: Answer) => call<LicenceNumber>('POST', `/numbers/${id}/opt-in`, { answer }),
   conversations: (cursor: string | null = null, limit = 50) =>
     call<Page<Conversation>>('GET', `/conversations${query({ cursor, limit })}`),

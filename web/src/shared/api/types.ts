@@ -49,6 +49,12 @@ export interface ClientSettings {
   timezone: string
 }
 
+/** A country that numbers can be typed for without its code. */
+export interface Region {
+  region: string
+  country_code: string
+}
+
 export interface Licence {
   user: Person
   product: 'desktop' | 'agent' | 'supervisor' | 'reception' | null

@@ -1,0 +1,73 @@
+"""How a user's numbers are typed and shown: default country and leading zero, filled in from the profile and the user's to change."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from assembled import House, open_house
+from kereru.entrypoints.postgres import EmbeddedPostgres
+
+TYPED_AT_HOME = [
+    pytest.param("GB", True, "07700 900123", "+447700900123", id="R31: the zero falls away"),
+    pytest.param("IT", False, "06 1234 5678", "+390612345678", id="R32: the zero is kept"),
+    pytest.param("US", True, "(202) 555-0142", "+12025550142", id="R27: ten digits"),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+    """One tenant for this file."""
+    name = f"house_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
+        try:
+            async with open_house(postgres_engine.url_of(name)) as made:
+                yield made
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("region", "drops_zero", "typed", "e164"), TYPED_AT_HOME)
+async def test_r28_r29_a_user_changes_how_his_numbers_are_read(house: House, region: str, drops_zero: bool, typed: str, e164: str) -> None:
+    """R28, R29 with their effect on what is typed (R27, R31, R32)."""
+    ana = house.people["ana"]
+    answer = await ana.patch("/api/v1/settings", json={"region": region, "exclude_leading_zero": drops_zero})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["region"], answer.json()["exclude_leading_zero"]) == (region, drops_zero)
+    assert (await ana.get("/api/v1/licence")).json()["settings"] == answer.json()
+    assert (await house.preflight("ana", "Hello", to=typed))["to"] == e164
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_r30_every_program_of_the_user_loads_anew(house: House) -> None:
+    """R30: what is national and what international on screen depends on it, so no device may keep what it shows."""
+    ana = house.people["ana"]
+    before = (await ana.get("/api/v1/licence")).json()["cursor"]
+    assert (await ana.patch("/api/v1/settings", json={"region": "DE"})).status_code == 200
+    assert (await ana.get("/api/v1/changes", params={"after": before})).json()["resync"] is True
+    shown = (await ana.get("/api/v1/licence")).json()
+    assert shown["settings"]["country_code"] == "49"
+    assert shown["numbers"][0]["display"].startswith("+1 ")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("region", ["XX", "us", "USA", "", "44", "U\u0000"])
+async def test_what_is_no_country_changes_nothing(house: House, region: str) -> None:
+    """Bad input 47's kind: refused beside the field, and both settings stay."""
+    ana = house.people["ana"]
+    before = (await ana.get("/api/v1/licence")).json()["settings"]
+    answer = await ana.patch("/api/v1/settings", json={"region": region, "exclude_leading_zero": not before["exclude_leading_zero"]})
+    assert answer.status_code == 422
+    assert [field["field"] for field in answer.json()["fields"]] == ["region"]
+    assert (await ana.get("/api/v1/licence")).json()["settings"] == before
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_countries_to_choose_from(house: House) -> None:
+    """R28."""
+    listed = {one["region"]: one["country_code"] for one in (await house.people["ana"].get("/api/v1/regions")).json()}
+    assert (listed["US"], listed["GB"], listed["IT"]) == ("1", "44", "39")
