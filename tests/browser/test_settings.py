@@ -26,7 +26,7 @@ def test_r27_to_r32_country_and_leading_zero_are_filled_in_and_can_be_changed(de
         expect(me.page.get_by_text("read as +39")).to_be_visible()
         zero.click()
         expect(zero).not_to_be_checked()
-        expect(other.row(international)).to_be_visible()
+        expect(other.list.get_by_text(international, exact=True)).to_be_visible()
         me.page.reload()
         expect(country).to_have_value("IT")
         expect(zero).not_to_be_checked()
