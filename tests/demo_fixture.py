@@ -144,6 +144,11 @@ def start_demo(home: Path, *, seconds: float = 120) -> Demo:
     raise AssertionError(f"the demo did not get ready\n{tail}")
 
 
+def log_of(demo: Demo) -> Path:
+    """What it wrote to standard error."""
+    return demo.home.parent / (demo.home.name + ".log")
+
+
 def stop_demo(demo: Demo, *, seconds: float = 10) -> list[str]:
     """Stop it as Ctrl-C does, within `seconds`; answers the command lines of processes that stayed behind."""
     if demo.process.poll() is None:
@@ -187,4 +192,5 @@ def demo() -> Iterator[Demo]:
     finally:
         left = stop_demo(running)
         shutil.rmtree(home, ignore_errors=True)
+        log_of(running).unlink(missing_ok=True)
         assert not left, left

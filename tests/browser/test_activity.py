@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from browser_client import national
+from browser_client import national, say
 from browser_desks import Desks
 from playwright.sync_api import expect
 
@@ -49,3 +49,30 @@ def test_the_table_by_keyboard(desk: Desks, demo: Demo, new_phone: Callable[[], 
     expect(rows.nth(2)).to_contain_text(national(one))
     me.page.keyboard.press("Enter")
     expect(me.pane.get_by_role("heading", level=1)).to_have_text(national(one))
+
+
+def test_r84_a_number_without_a_friendly_name_stands_alone(desk: Desks, demo: Demo, phone: str) -> None:
+    """R84: the number itself, once."""
+    orders = demo.user("C").numbers[0]
+    portal = demo.signed_in(next(account for account in demo.accounts if account.role == "provider"))
+    [assignment] = portal.get(f"/api/v1/assignments?q={orders.number[1:]}")["items"]
+    me = desk("C", at="/activity")
+    portal_says = f"/api/v1/assignments/{assignment['id']}"
+    assert portal.call("PATCH", portal_says, {"friendly_name": ""})[0] == 200
+    try:
+        demo.phone_sends(phone, orders.number, "To a plain number")
+        row = me.page.get_by_role("table", name="Activity").get_by_role("row").filter(has_text="To a plain number")
+        expect(row.get_by_role("cell").nth(1)).to_have_text(national(orders.number))
+    finally:
+        assert portal.call("PATCH", portal_says, {"friendly_name": "Orders"})[0] == 200
+
+
+def test_r78_a_failed_text_is_marked_in_the_table(desk: Desks, demo: Demo, phone: str) -> None:
+    """R78, R82: the table says it as well."""
+    me = desk("A")
+    me.open_new(phone)
+    demo.fault(demo.user("A").numbers[0].carrier, "failed_receipt", count=1, to=phone)
+    expect(me.send("Will not arrive")).to_contain_text("Not delivered")
+    me.page.get_by_role("link", name="Activity").click()
+    row = me.page.get_by_role("table", name="Activity").get_by_role("row").filter(has_text="Will not arrive")
+    expect(row.get_by_role("cell").nth(0)).to_contain_text(say("status.failed"))

@@ -110,3 +110,12 @@ def test_make_lists_what_it_can_do() -> None:
     printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "install", "test", "test-fast", "lint"):
         assert re.search(rf"make {target}\s+\S", printed), target
+
+
+def test_locks_name_no_host() -> None:
+    """Design §4: whoever installs decides where from; the hashes say whether it is the same."""
+    python, web = (ROOT / "requirements.lock").read_text(), (ROOT / "web" / "package-lock.json").read_text()
+    assert "://" not in python
+    assert '"resolved"' not in web
+    assert "--hash=sha256:" in python
+    assert '"integrity": "sha512-' in web

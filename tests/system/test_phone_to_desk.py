@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from demo_fixture import Demo, Http, eventually
+from demo_fixture import Demo, Http, eventually, log_of
 
 _phones = itertools.count(1000)
 
@@ -157,3 +157,23 @@ def test_a_killed_sender_is_replaced_and_goes_on_at_once(demo: Demo, phone: str)
     text = new_text()
     me.put(f"/api/v1/messages/{uuid.uuid4()}", {"number_id": account.numbers[0].id, "to": phone, "text": text, "attachments": []})
     eventually(lambda: has_status(me, text, "delivered"), 9)
+
+
+def test_no_log_holds_what_people_write_or_prove_themselves_with(demo: Demo, phone: str) -> None:
+    """G33, design §9: texts, passwords, session tokens, webhook secrets; also when things go wrong."""
+    account = demo.user("A")
+    [number] = account.numbers
+    me = demo.signed_in(account)
+    canary, refused = f"canary {uuid.uuid4().hex}", f"Wrong{uuid.uuid4().hex}"
+    assert Http(demo.client).call("POST", "/api/v1/session", {"email": account.email, "password": refused})[0] == 401
+    demo.fault(number.carrier, "error", count=1, to=phone)
+    demo.phone_sends(phone, number.number, f"{canary} in")
+    body = {"number_id": number.id, "to": phone, "text": f"{canary} out", "attachments": []}
+    assert me.call("PUT", f"/api/v1/messages/{uuid.uuid4()}", body)[0] == 201
+    eventually(lambda: find(me, f"{canary} in") and has_status(me, f"{canary} out", "delivered", "failed", "unknown"), 30)
+    logs = [log_of(demo), *(demo.home / "logs").glob("*")]
+    written = "".join(log.read_text(errors="replace") for log in logs)
+    hook = demo.simulator.get("/deliveries?limit=1")["items"][0]["url"].split("/")[-2]
+    secrets = [canary, refused, account.password, hook, *(cookie.value for cookie in me.jar)]
+    assert [secret for secret in secrets if secret and secret in written] == []
+    assert '"event"' in written

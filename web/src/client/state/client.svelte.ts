@@ -418,6 +418,11 @@ export function nameOf(conversation: Pick<Conversation, 'name' | 'remote_display
   return conversation.name || conversation.remote_display
 }
 
+/** The last thing said in it was ours and did not get there. */
+export function failed({ last_message: last }: Pick<Conversation, 'last_message'>): boolean {
+  return last?.direction === 'out' && ['failed', 'undelivered', 'expired'].includes(last.status)
+}
+
 /** R61, R84: the friendly name, or the number alone. */
 export function ownName(number: { friendly_name: string; display: string }): string {
   return number.friendly_name || number.display
