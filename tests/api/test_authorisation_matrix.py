@@ -31,7 +31,7 @@ from kereru.tenancy.policy import END_USER, OPT_KEY, Policy, Principal, authoris
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "docs/reference/authorisation.md"
-PLAIN_PARAMETERS = {"client_id": "matrix-{}", "token": "matrix-{}"}
+PLAIN_PARAMETERS = {"client_id": "matrix-{}", "token": "matrix-{}", "remote": "+12025550142"}
 """Path parameters that name nothing stored: the caller makes them up."""
 
 SHARED = {"platform"}
@@ -47,7 +47,12 @@ PREPARED = {
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/reset-opt-in": "UPDATE opt_in SET state = 2",
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/retry": "UPDATE assignment SET state = 6",
     f"POST {PREFIX}/users/{{user_id:str}}/assignments": "UPDATE assignment SET state = 4",
-    f"PUT {PREFIX}/messages/{{client_id:str}}": "UPDATE assignment SET state = 4",
+    f"PUT {PREFIX}/messages/{{client_id:str}}": "UPDATE assignment SET state = 4; DELETE FROM blocked_remote",
+    f"POST {PREFIX}/conversations/{{conversation_id:str}}/block": "UPDATE assignment SET state = 4",
+    f"DELETE {PREFIX}/assignments/{{assignment_id:str}}/blocked/{{remote:str}}": (
+        "INSERT INTO blocked_remote (provider_id, assignment_id, remote) SELECT provider_id, id, '+12025550142' FROM assignment "
+        "ON CONFLICT DO NOTHING"
+    ),
     f"POST {PREFIX}/messages/{{message_id:str}}/resend": (
         "UPDATE assignment SET state = 4; DELETE FROM outbox; DELETE FROM attempt WHERE attempt > 1; "
         "UPDATE message SET status = 6, attempt = 1 WHERE outbound"

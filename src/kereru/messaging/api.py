@@ -13,6 +13,7 @@ from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT
 from kereru.kernel.paging import CursorCodec, Page
 from kereru.messaging import commands, queries
+from kereru.messaging.blocking import api as blocking_api
 from kereru.messaging.commands import Draft, Preflight, Sender
 from kereru.messaging.errors import NoAttachments, NoSuchConversation, NoSuchMessage, NoSuchNumber
 from kereru.messaging.model import Conversation, Message
@@ -147,4 +148,4 @@ async def preflight(data: DraftBody, principal: Principal, database: Database) -
         return await commands.preflight(tx, _sender(principal), draft)
 
 
-ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight)
+ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight, *blocking_api.ROUTES)

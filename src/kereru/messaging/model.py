@@ -89,6 +89,7 @@ class Conversation(msgspec.Struct, frozen=True):
     unread: int
     last_message: Message | None
     last_at: datetime
+    blocked: bool
     version: int
     can: tuple[str, ...]
 
@@ -196,11 +197,14 @@ def parts_of(text: str, capabilities: Capabilities) -> tuple[str, ...]:
     return (text,) if len(text) <= capabilities.max_characters else split(text)
 
 
-def abilities(remote: str, *, has_written: bool) -> tuple[str, ...]:
-    """What a conversation's remote side allows: names cannot be answered, short codes only once they wrote.
+def abilities(remote: str, *, has_written: bool, blocked: bool) -> tuple[str, ...]:
+    """What a conversation's remote side allows: names cannot be answered, short codes only once they wrote; who is blocked can be unblocked.
 
-    Whether the number may text at all is the licence number's own ability, so that an opt-in changes one thing and not every conversation.
+    Whether the number may text, and its user may block, is the licence number's own ability: a switch then changes one thing and not every
+    conversation.
     """
+    if blocked:
+        return ("unblock",)
     return ("send",) if is_e164(remote) or (is_short_code(remote) and has_written) else ()
 
 

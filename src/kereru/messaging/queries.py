@@ -117,6 +117,7 @@ def _conversation(row: Row, region: str) -> Conversation:
         unread=row.unread,
         last_message=last,
         last_at=ids.made_at(row.last_message_id),
+        blocked=row.blocked,
         version=row.version,
-        can=abilities(row.remote, has_written=row.last_inbound_id is not None),
+        can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked),
     )

@@ -9,9 +9,10 @@ from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging.model import SendFacts
 
+_BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
-  m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason, m.cut_to,
-  m.arrived_before, m.version AS message_version"""
+  b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
+  m.reason, m.cut_to, m.arrived_before, m.version AS message_version"""
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
 _CONVERSATION = f"""
 SELECT {_CONVERSATION_COLUMNS}
@@ -19,6 +20,7 @@ FROM assignment a
 JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
+{_BLOCKED}
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
 _CONVERSATION_PAGE = (
@@ -52,6 +54,7 @@ JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AN
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
+{_BLOCKED}
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)

@@ -16,6 +16,7 @@ class ChangeKind(IntEnum):
     MESSAGE_CHANGED = 3
     CONVERSATION_READ = 4
     NUMBER_CHANGED = 5
+    CONVERSATION_CHANGED = 6
 
     @property
     def wire(self) -> str:

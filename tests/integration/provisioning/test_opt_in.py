@@ -117,7 +117,8 @@ async def test_r8_r9_yes_works_at_once_and_is_dated(tenant: Tenant) -> None:
     assigned, client = await pending(tenant)
     started = datetime.now(UTC)
     answer = await say(client, assigned, "yes")
-    assert (answer.status_code, answer.json()["opt_in"], answer.json()["can"], answer.json()["ask"]) == (200, "opted_in", ["send", "receive"], False)
+    number = answer.json()
+    assert (answer.status_code, number["opt_in"], number["can"], number["ask"]) == (200, "opted_in", ["send", "receive", "block"], False)
     assert (await licence(client))["numbers"][0] == answer.json()
     row = tenant.sql("SELECT opted_in_at, opted_out_at FROM opt_in")[0]
     assert row.opted_in_at >= started
@@ -210,7 +211,7 @@ async def test_r19_without_confirmation_a_number_works_unasked(tenant: Tenant) -
     """R19, R128: no question, usable at once; there is nothing to answer."""
     assigned, client = await pending(tenant, user_confirmation=False)
     number = (await licence(client))["numbers"][0]
-    assert (number["opt_in"], number["ask"], number["can"]) == ("not_needed", False, ["send", "receive"])
+    assert (number["opt_in"], number["ask"], number["can"]) == ("not_needed", False, ["send", "receive", "block"])
     assert (await say(client, assigned, "yes")).json()["code"] == "not_asked"
 
 
@@ -270,5 +271,5 @@ async def test_without_a_licence_nobody_is_asked_and_texts_wait_for_it(tenant: T
     assert (answer["product"], answer["can"], answer["numbers"][0]["can"], answer["numbers"][0]["ask"]) == (None, [], [], False)
     assert arrive(tenant, tenant.platforms["restcomm"], RESTCOMM_NUMBER, "meanwhile") == 2
     await tenant.license(tenant.ana)
-    assert (await licence(client))["numbers"][0]["can"] == ["send", "receive"]
+    assert (await licence(client))["numbers"][0]["can"] == ["send", "receive", "block"]
     assert tenant.sql("SELECT visibility, arrived_before FROM message") == [(0, True)]

@@ -38,6 +38,8 @@ CREATE TABLE message (
   PRIMARY KEY (provider_id, id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX message_conversation ON message (provider_id, conversation_id, id DESC);
+-- For counting what nobody sees; it holds nothing of ordinary texts.
+CREATE INDEX message_hidden ON message (provider_id, conversation_id, id) WHERE visibility <> 0;
 
 CREATE TABLE attempt (
   provider_id bigint NOT NULL,
@@ -113,13 +115,13 @@ CREATE TABLE exchange (
 ) PARTITION BY RANGE (id);
 CREATE INDEX exchange_message ON exchange (provider_id, message_id) WHERE message_id IS NOT NULL;
 
--- Feeds' entries. kind: 1 message.received, 2 message.queued, 3 message.changed, 4 conversation.read, 5 number.changed.
+-- Feeds' entries. kind: 1 message.received, 2 message.queued, 3 message.changed, 4 conversation.read, 5 number.changed, 6 conversation.changed.
 CREATE TABLE change (
   provider_id bigint NOT NULL,
   feed_id bigint NOT NULL,
   number bigint NOT NULL,
   id bigint NOT NULL,
-  kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 5),
+  kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 6),
   conversation_id bigint,
   message_id bigint,
   subject_id bigint,
@@ -199,7 +201,10 @@ CREATE TABLE blocked_remote (
   provider_id bigint NOT NULL,
   assignment_id bigint NOT NULL,
   remote text NOT NULL,
+  id bigint NOT NULL DEFAULT new_id(),
   at timestamptz NOT NULL DEFAULT app_now(),
+  blocked_by text NOT NULL DEFAULT '', -- the e-mail that was signed in
+  reason text NOT NULL DEFAULT '',
   PRIMARY KEY (provider_id, assignment_id, remote)
 );
 

@@ -75,7 +75,9 @@ BEGIN
     ON CONFLICT (provider_id, assignment_id, remote) DO UPDATE
       SET last_message_id = greatest(c.last_message_id, excluded.last_message_id),
           last_inbound_id = greatest(c.last_inbound_id, excluded.last_inbound_id),
-          unread = c.unread + excluded.unread, version = c.version + 1
+          unread = c.unread + excluded.unread,
+          -- What its owner does not see is no news of it: nobody would be told of the new version.
+          version = c.version + CASE WHEN excluded.last_message_id IS NULL THEN 0 ELSE 1 END
     RETURNING c.provider_id, c.id, c.assignment_id, c.remote, c.version
   ), stored AS (
     INSERT INTO message (provider_id, id, conversation_id, outbound, status, visibility, text, platform_id, carrier_id)

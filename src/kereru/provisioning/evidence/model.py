@@ -22,6 +22,8 @@ class Event(StrEnum):
     OPT_IN_POSTPONED = "opt_in.postponed"
     OPT_IN_RESET = "opt_in.reset"
     OPT_IN_WAIVED = "opt_in.waived"
+    REMOTE_BLOCKED = "remote.blocked"
+    REMOTE_UNBLOCKED = "remote.unblocked"
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -106,7 +106,7 @@ def licence_number(row: Row, region: str, *, live: bool) -> LicenceNumber:
         messaging_type=_TYPES[row.messaging_type],
         opt_in=state.wire,
         ask=row.licensed and asks,
-        can=("send", "receive") if usable else (),
+        can=("send", "receive", *(("block",) if row.user_can_block else ())) if usable else (),
     )
 
 

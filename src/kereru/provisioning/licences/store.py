@@ -10,7 +10,7 @@ LIVE_LICENCE = "l.starts_at <= app_now() AND (l.ends_at IS NULL OR l.ends_at > a
 _NUMBERS = f"""
 SELECT n.id, n.e164, n.version, a.id AS assignment_id, a.friendly_name,
   CASE WHEN p.mms THEN coalesce(a.messaging_type, 2) ELSE 1 END AS messaging_type,
-  coalesce(o.state, 0) AS opt_in, l.user_id IS NOT NULL AS licensed
+  coalesce(a.user_can_block, p.user_can_block) AS user_can_block, coalesce(o.state, 0) AS opt_in, l.user_id IS NOT NULL AS licensed
 FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id

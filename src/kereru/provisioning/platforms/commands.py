@@ -30,6 +30,7 @@ from kereru.provisioning.platforms.model import (
 )  # fmt: skip
 
 TOKEN_BYTES = 32
+_SHOWN_TO_OWNERS = ("mms", "user_can_block")
 _NO_RECEIPTS = "The carrier account sends no delivery receipts, so texts will not show as delivered. Switch receipts on at the carrier."
 
 
@@ -99,7 +100,7 @@ async def update_platform(
         tx.notify(CONFIG_CHANNEL)
         if changes.user_confirmation is False and row.user_confirmation:
             await stop_asking(tx, provider_id, platform_id, desk.release_withheld)
-        if changes.mms is not None and changes.mms != row.mms:
+        if any(after.get(switch) is not None for switch in _SHOWN_TO_OWNERS):
             await _tell_all(tx, provider_id, platform_id)
     return SavedPlatform(platform_id, _warnings(good))
 
