@@ -1,10 +1,15 @@
 """What the API says of itself is so: made-up requests, from its own description, to a real server (design §7; bad inputs 39 to 56)."""
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
 import pytest_asyncio
@@ -16,6 +21,8 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 20
+WEB = Path(__file__).parents[2] / "web"
+SCHEMA = WEB / "src" / "shared" / "api" / "schema.ts"
 
 
 @asynccontextmanager
@@ -64,6 +71,21 @@ async def test_the_description_is_true(stage, address: str) -> None:
     """No made-up request gets a 5xx, a status, a type or a shape that the description does not have."""
     tried = await asyncio.to_thread(try_everything, address, stage.people["ben"].headers)
     assert len(tried) > 8
+
+
+async def test_the_web_applications_schema_is_made_from_it(stage, tmp_path: Path) -> None:
+    """Design §4: `schema.check.ts` holds the types that the web application uses to this; after a change of the API, run with WRITE_REFERENCE=1."""
+    transport = httpx.ASGITransport(app=stage.application(), client=("127.0.0.1", 5000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+        answer = await client.get("/api/v1/openapi.json", headers=stage.people["ben"].headers)
+    said, made = tmp_path / "openapi.json", tmp_path / "schema.ts"
+    said.write_bytes(answer.content)
+    node = Path(sys.executable).with_name("node")
+    words = [str(node), str(WEB / "node_modules" / "openapi-typescript" / "bin" / "cli.js"), str(said), "--output", str(made)]
+    await asyncio.to_thread(subprocess.run, words, check=True, capture_output=True, cwd=WEB, timeout=60)
+    if os.environ.get("WRITE_REFERENCE"):
+        SCHEMA.write_bytes(made.read_bytes())
+    assert SCHEMA.read_text() == made.read_text()
 
 
 async def talk(address: str, request: bytes) -> bytes:

@@ -39,6 +39,8 @@ export interface LicenceNumber {
   opt_in: OptIn
   ask: boolean
   can: string[]
+  /** False only in a change that takes the number away. */
+  assigned: boolean
 }
 
 export interface ClientSettings {

@@ -157,6 +157,7 @@ test('opting in reaches the number without a restart (R8)', () => {
     friendly_name: '',
     messaging_type: 'sms',
     ask: true,
+    assigned: true,
   } as const
   const state = applyChanges({ ...EMPTY, numbers: [{ ...before, opt_in: 'pending', can: [] }] }, [
     change({
@@ -166,4 +167,7 @@ test('opting in reaches the number without a restart (R8)', () => {
   ])
   expect(state.numbers).toHaveLength(1)
   expect(state.numbers[0]).toMatchObject({ opt_in: 'opted_in', can: ['send', 'receive'] })
+  const gone = { ...before, opt_in: 'not_needed', can: [], assigned: false } as const
+  const later = applyChanges(state, [change({ kind: 'number.changed', licence_number: { ...gone, can: [] } })])
+  expect(later.numbers, 'a number that is taken away').toHaveLength(0)
 })

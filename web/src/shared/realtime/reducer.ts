@@ -97,7 +97,9 @@ class Draft {
   number(news: LicenceNumber): void {
     this.numbers ??= [...this.from.numbers]
     const at = this.numbers.findIndex((held) => held.id === news.id)
-    if (at < 0) this.numbers.push(news)
+    if (!news.assigned) {
+      if (at >= 0) this.numbers.splice(at, 1)
+    } else if (at < 0) this.numbers.push(news)
     else this.numbers[at] = news
   }
 
