@@ -997,6 +997,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversations/{conversation_id}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Block the other side of a conversation */
+        post: operations["blockConversation"];
+        /** Unblock the other side of a conversation */
+        delete: operations["unblockConversation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assignments/{assignment_id}/blocked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whom a number's user blocked, and how many of their texts were kept back */
+        get: operations["listBlocked"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assignments/{assignment_id}/blocked/{remote}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Unblock a number for its user */
+        delete: operations["deleteBlocked"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1115,6 +1167,22 @@ export interface components {
             can: string[];
             warnings?: string[];
         };
+        /** BlockBody */
+        BlockBody: {
+            /** @default  */
+            reason: string;
+        };
+        /** Blocked */
+        Blocked: {
+            remote: string;
+            display: string;
+            /** Format: date-time */
+            at: string;
+            blocked_by: string;
+            reason: string;
+            texts: number;
+            last_text_at: string | null;
+        };
         /** CarrierCapabilities */
         CarrierCapabilities: {
             mms: boolean;
@@ -1204,6 +1272,7 @@ export interface components {
             last_message: components["schemas"]["Message"] | null;
             /** Format: date-time */
             last_at: string;
+            blocked: boolean;
             version: number;
             can: string[];
         };
@@ -1450,6 +1519,11 @@ export interface components {
         OrganisationBody: {
             name?: string | null;
             demands_second_factor?: boolean | null;
+        };
+        /** Page[Blocked] */
+        "Page_kereru.messaging.blocking.model.Blocked_": {
+            items: components["schemas"]["Blocked"][];
+            next?: string | null;
         };
         /** Page[Conversation] */
         "Page_kereru.messaging.model.Conversation_": {
@@ -3850,6 +3924,104 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Preflight"];
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    blockConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BlockBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    unblockConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listBlocked: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_kereru.messaging.blocking.model.Blocked_"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteBlocked: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assignment_id: string;
+                remote: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };

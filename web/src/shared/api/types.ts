@@ -103,6 +103,7 @@ export interface Conversation {
   unread: number
   last_message: Message | null
   last_at: string
+  blocked: boolean
   version: number
   can: string[]
 }

@@ -46,6 +46,7 @@ function conversation(id: string, last: Message, more: Partial<Conversation> = {
     remote_display: '(202) 555-0142',
     name: null,
     name_source: null,
+    blocked: false,
     unread: 0,
     last_message: last,
     last_at: last.at,
