@@ -1,11 +1,22 @@
 /** Two pages from one source tree: the client (index.html) and the portal (portal.html). */
 import { svelte } from '@sveltejs/vite-plugin-svelte'
-import { defineConfig } from 'vite'
+import { defineConfig, type Plugin } from 'vite'
 
 const server = process.env.KERERU_SERVER ?? 'http://127.0.0.1:8787'
 
+/** In development as in production: addresses under /portal are the portal's page. */
+const portalPages: Plugin = {
+  name: 'portal-pages',
+  configureServer(vite) {
+    vite.middlewares.use((request, _response, next) => {
+      if (/^\/portal(\/|\?|$)/.test(request.url ?? '')) request.url = '/portal.html'
+      next()
+    })
+  },
+}
+
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [svelte(), portalPages],
   build: {
     outDir: '../src/kereru/api/bundle',
     emptyOutDir: true,

@@ -74,8 +74,8 @@ def test_a_portal_account_is_shown_the_portal(desk: Desks, demo: Demo) -> None:
     me.sign_in()
     expect(me.page.get_by_role("heading", name=say("nouser.title"))).to_be_visible()
     me.page.get_by_role("button", name=say("nouser.portal")).click()
-    expect(me.page).to_have_url(re.compile("/portal$"))
-    expect(me.page.get_by_text("Southern Phone Co.")).to_be_visible()
+    expect(me.page).to_have_url(re.compile(r"/portal/provider/\d+/details$"))
+    expect(me.page.get_by_role("heading", name="Southern Phone Co.", level=1)).to_be_visible()
 
 
 def test_a_text_survives_the_end_of_the_session(desk: Desks, demo: Demo, phone: str) -> None:

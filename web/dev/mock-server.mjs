@@ -252,8 +252,8 @@ function put(account, clientId, body) {
 
 function session(account) {
   const { id: uid, name, numbers } = account.person
-  if (!numbers) return { user: null, roles: [{ level: 'provider', organisation_id: '1', organisation: 'Southern Phone Co.' }, { level: 'group', organisation_id: '7', organisation: 'Blue Door Ltd' }], can: ['platforms.read'] } // prettier-ignore
-  return { user: { id: uid, name, email: account.email, language: 'en', timezone: 'America/New_York', region: 'US' }, roles: [], can: ['licence.read'] } // prettier-ignore
+  if (!numbers) return { email: account.email, user: null, roles: [{ level: 'provider', organisation_id: '1', organisation: 'Southern Phone Co.' }, { level: 'group', organisation_id: '7', organisation: 'Blue Door Ltd' }], can: ['platforms.read'] } // prettier-ignore
+  return { email: account.email, user: { id: uid, name, email: account.email, language: 'en', timezone: 'America/New_York', region: 'US' }, roles: [], can: ['licence.read'] } // prettier-ignore
 }
 
 function control(path, body) {

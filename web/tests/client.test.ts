@@ -82,6 +82,7 @@ beforeEach(async () => {
   } as unknown as typeof WebSocket
   const { Client } = await import('../src/client/state/client.svelte')
   const session: Session = {
+    email: licence.user.email,
     user: { ...licence.user, language: 'en', timezone: 'UTC', region: 'US' },
     roles: [],
     can: [],

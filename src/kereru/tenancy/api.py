@@ -53,6 +53,7 @@ class SessionRole(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, frozen=True):
     """Who is signed in, as what, and what that person can do."""
 
+    email: str
     user: SessionUser | None
     roles: list[SessionRole]
     can: list[str]
@@ -99,6 +100,7 @@ def present(principal: Principal) -> Session:
     """A principal as the API shows it."""
     user = principal.user
     return Session(
+        email=principal.email,
         user=user and SessionUser(ids.encode(user.id), user.name, principal.email, user.language, user.timezone, user.region),
         roles=[SessionRole(role.level.word, ids.encode(role.organisation_id), role.name) for role in principal.roles],
         can=abilities(principal),

@@ -1,19 +1,66 @@
-/** Where we are: the path, by the browser's own history. Plain anchors navigate; only same-origin ones without modifier are taken over. */
+/**
+ * Where we are: the path, by the browser's own history. Plain anchors navigate; only same-origin ones without modifier are taken over.
+ * Promises: while a guard says that something is unsaved, no path is left before a person has said so (`held`); the query may change freely.
+ */
+
+export type Guard = () => boolean
 
 class Router {
   path = $state(location.pathname)
   search = $state(location.search)
+  /** Where somebody wanted to go while something was unsaved. */
+  held = $state<string | null>(null)
+  private readonly guards = new Set<Guard>()
 
   constructor() {
-    addEventListener('popstate', () => this.read())
+    addEventListener('popstate', () => this.came())
+    addEventListener('beforeunload', (event) => {
+      if (this.unsaved) event.preventDefault()
+    })
     document.addEventListener('click', (event) => this.clicked(event))
+  }
+
+  get unsaved(): boolean {
+    return [...this.guards].some((guard) => guard())
+  }
+
+  /** Ask before leaving while `guard` is true; answers how to stop asking. */
+  guard(guard: Guard): () => void {
+    this.guards.add(guard)
+    return () => this.guards.delete(guard)
   }
 
   go(to: string, replace = false): void {
     if (to === location.pathname + location.search) return
+    if (to.split('?')[0] !== this.path && this.unsaved) this.held = to
+    else this.move(to, replace)
+  }
+
+  /** Go where somebody wanted to go; what is unsaved is given up. */
+  leave(): void {
+    const to = this.held
+    this.held = null
+    this.guards.clear()
+    if (to) this.move(to, false)
+  }
+
+  stay(): void {
+    this.held = null
+  }
+
+  private move(to: string, replace: boolean): void {
     if (replace) history.replaceState(null, '', to)
     else history.pushState(null, '', to)
     this.read()
+  }
+
+  /** The back button has changed the address already: put it back and ask. */
+  private came(): void {
+    const to = location.pathname + location.search
+    if (location.pathname !== this.path && this.unsaved) {
+      history.pushState(null, '', this.path + this.search)
+      this.held = to
+    } else this.read()
   }
 
   private read(): void {

@@ -1734,6 +1734,7 @@ export interface components {
         };
         /** Session */
         Session: {
+            email: string;
             user: components["schemas"]["SessionUser"] | null;
             roles: components["schemas"]["SessionRole"][];
             can: string[];

@@ -25,6 +25,7 @@ export interface Person {
 }
 
 export interface Session {
+  email: string
   user: (Person & { language: string; timezone: string; region: string }) | null
   roles: Role[]
   can: string[]
