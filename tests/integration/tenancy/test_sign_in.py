@@ -66,13 +66,13 @@ async def test_all_wrong_ways_in_get_the_same_words(tenancy: Any, email: str, pa
 
 
 async def test_unknown_and_known_addresses_take_the_same_time(tenancy: Any) -> None:
-    """Bad input 95: the same time; a missing hash would be ten times faster."""
+    """Bad input 95: the same work, counted as this process's CPU time; without a hash to measure against it would be a tenth of it."""
 
     async def took(email: str, at: int) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises(WrongSignIn):
             await sign_in(tenancy, "wrong", email=email, address=f"192.0.2.{at}")
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     times = {email: sorted([await took(email, at) for at in range(1, 8)])[3] for email in (EMAIL, "eve@bluedoor.example")}
     assert times["eve@bluedoor.example"] > times[EMAIL] / 2
