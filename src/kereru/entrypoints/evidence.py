@@ -1,4 +1,4 @@
-"""`kereru evidence`: writes a provider's chain of evidence to a file, and checks such files on any machine, without a database."""
+"""`kereru evidence`: writes a provider's chain of evidence to a file, checks such files on any machine, and checks the history log's own chain."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,11 @@ from cyclopts import App, Parameter
 from kereru.entrypoints.admin import Home, Json, Operator, Provider, run
 from kereru.entrypoints.problems import MachineProblem, from_os_error
 from kereru.kernel import ids
+from kereru.kernel.db import ProviderScope
 from kereru.provisioning.evidence.commands import export as export_chain
 from kereru.provisioning.evidence.model import continues
 from kereru.provisioning.evidence.model import verify as verify_chain
+from kereru.tenancy.history import queries as history
 
 app = App(name="evidence", help="Who agreed to what: write it out, and check that nobody changed it.", result_action="return_value")
 
@@ -62,6 +64,18 @@ def verify(
         since = "" if after is None else f" It begins with all of {after}."
         print(f"The evidence of {found.name} holds: {found.entries} entries, as they were written.{since} Last hash: {found.head}")
     return 0
+
+
+@app.command
+def verify_history(*, provider: Provider, home: Home = None, as_json: Json = False) -> int:
+    """Check a provider's history log in the database: no entry was changed, taken out or put in. Keep the last hash to compare with a later one."""
+
+    async def work(desk: Operator) -> object:
+        provider_id = ids.decode(provider)
+        async with desk.app.transaction(ProviderScope(provider_id)) as tx:
+            return await history.verify(tx, provider_id)
+
+    return run(home, work, as_json=as_json, words=lambda held: f"The history log holds: {held['entries']} entries. Last hash: {held['head']}")
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -81,3 +81,9 @@ class WrongScope(KereruError):
     """A provider can only be made outside of every other provider."""
 
     code = "wrong_scope"
+
+
+class HistoryBroken(Conflict):
+    """The history log is not as it was written."""
+
+    code = "history_broken"

@@ -1,5 +1,6 @@
 """The history log on the real database (R191, R195, G32, G34)."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -8,7 +9,7 @@ import pytest
 from kereru.kernel.db import ProviderScope
 from kereru.kernel.ids import MAX_ID
 from kereru.tenancy import commands
-from kereru.tenancy.errors import NameTaken
+from kereru.tenancy.errors import HistoryBroken, NameTaken
 from kereru.tenancy.history import queries
 from kereru.tenancy.history.commands import record
 from kereru.tenancy.history.model import Actor
@@ -18,6 +19,11 @@ from kereru.tenancy.organisations.commands import Changes, move_group, update_or
 from kereru.tenancy.policy import Reach
 
 BY = Actor(7, "olive@southern.example", "192.0.2.9", "session")
+
+SLIPPED_IN = """
+INSERT INTO history (provider_id, actor, address, via, action, target_kind, target_id, target_name, before, after)
+SELECT provider_id, 'x', '', 'x', 'x', 'x', 1, '', '{}', '{}' FROM provider
+"""
 
 
 def _reach(tenancy: Any, *, resellers: tuple[int, ...] = (), groups: tuple[int, ...] = ()) -> Reach:
@@ -70,6 +76,50 @@ async def test_the_application_can_add_but_not_alter(tenancy: Any, statement: st
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         async with tenancy.database.transaction(tenancy.scope) as tx:
             await tx.run(statement)
+
+
+async def _verified(tenancy: Any) -> queries.Verified:
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        return await queries.verify(tx, tenancy.provider_id)
+
+
+async def test_the_chain_holds_and_goes_on(tenancy: Any) -> None:
+    """G34: every row is linked, in whatever transactions; a later check finds the earlier head inside."""
+    before = await _verified(tenancy)
+    assert before.entries == len(await _seen(tenancy, _reach(tenancy)))
+    async with tenancy.database.transaction(tenancy.scope) as tx:
+        await commands.create_reseller(tx, tenancy.provider_id, "Harbour", by=BY)
+        await commands.create_reseller(tx, tenancy.provider_id, "Valley", by=BY)
+    after = await _verified(tenancy)
+    assert after.entries == before.entries + 2
+    assert after.head != before.head
+
+
+async def test_changes_at_once_give_one_chain(tenancy: Any) -> None:
+    """G34: two transactions that write at the same time wait for each other at their commits, and never for ever."""
+
+    async def rename(name: str) -> None:
+        async with tenancy.database.transaction(tenancy.scope) as tx:
+            await record(tx, BY, "platform.created", "platform", 5, name, {}, {"name": name})
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*(rename(f"Carrier {number}") for number in range(8)))
+    assert (await _verified(tenancy)).entries == len(await _seen(tenancy, _reach(tenancy)))
+
+
+@pytest.mark.parametrize("tampering", [
+    "UPDATE history SET actor = 'nobody' WHERE action = 'group.created'", "UPDATE history SET after = after || '{\"name\": \"x\"}'",
+    "DELETE FROM history WHERE action = 'group.created'", "DELETE FROM history_link WHERE number = 2",
+    "DELETE FROM history_link WHERE number = (SELECT max(number) FROM history_link)", "UPDATE history_head SET number = number + 1",
+    "UPDATE history_link SET hash = sha256('x') WHERE number = 1",
+    f"ALTER TABLE history DISABLE TRIGGER history_linked; {SLIPPED_IN}; ALTER TABLE history ENABLE TRIGGER history_linked",
+])  # fmt: skip
+async def test_whatever_an_owner_does_to_it_shows(tenancy: Any, tampering: str) -> None:
+    """G34: flip a byte, take a row out, put one in, cut the end off."""
+    for statement in tampering.split("; "):
+        tenancy.owner_sql(statement)
+    with pytest.raises(HistoryBroken):
+        await _verified(tenancy)
 
 
 async def test_no_provider_sees_or_writes_anothers_log(tenancy: Any) -> None:

@@ -179,6 +179,20 @@ CREATE TABLE history (
 CREATE INDEX history_reseller ON history (provider_id, reseller_id, id);
 CREATE INDEX history_group ON history (provider_id, group_id, id);
 CREATE INDEX history_target ON history (provider_id, target_id, id);
+-- Its chain, one per provider: each link's hash holds the one before and the row (G34). Made at the commit, after every other lock, by a trigger that
+-- nobody but the owner can leave out.
+CREATE TABLE history_link (
+  provider_id bigint NOT NULL REFERENCES provider,
+  number bigint NOT NULL,          -- from 1, without gaps
+  history_id bigint NOT NULL,
+  hash bytea NOT NULL,             -- sha256(the hash before, followed by history_body in UTF-8)
+  PRIMARY KEY (provider_id, number)
+);
+CREATE TABLE history_head (
+  provider_id bigint PRIMARY KEY REFERENCES provider,
+  number bigint NOT NULL,
+  hash bytea NOT NULL
+);
 
 -- Addresses from which somebody has signed in: there, strangers' tries against his e-mail elsewhere do not lock him out (input 94).
 CREATE TABLE known_address (
@@ -208,6 +222,31 @@ END $$;
 CALL guard_tenancy();
 DROP PROCEDURE guard_tenancy();
 CALL guard_tenant_table('history', false);
+CALL guard_tenant_table('history_link', false);
+CALL guard_tenant_table('history_head', false);
+REVOKE INSERT ON history_link, history_head FROM kereru_app;
+
+-- A row as it is hashed.
+CREATE FUNCTION history_body(h history) RETURNS text LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+  SELECT json_build_array(h.provider_id::text, h.id::text, to_char(h.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.actor_id::text,
+    h.actor, h.address, h.via, h.action, h.target_kind, h.target_id::text, h.target_name, h.reseller_id::text, h.group_id::text, h.user_id::text,
+    h.before, h.after)::text
+$$;
+CREATE FUNCTION link_history() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  head history_head;
+  its_hash bytea;
+BEGIN
+  INSERT INTO history_head VALUES (NEW.provider_id, 0, sha256(convert_to('kereru history ' || NEW.provider_id, 'UTF8'))) ON CONFLICT DO NOTHING;
+  SELECT * INTO head FROM history_head h WHERE h.provider_id = NEW.provider_id FOR UPDATE;
+  its_hash := sha256(head.hash || convert_to(history_body(NEW), 'UTF8'));
+  INSERT INTO history_link VALUES (NEW.provider_id, head.number + 1, NEW.id, its_hash);
+  UPDATE history_head h SET number = head.number + 1, hash = its_hash WHERE h.provider_id = NEW.provider_id;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER history_linked AFTER INSERT ON history DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION link_history();
+GRANT EXECUTE ON FUNCTION history_body(history) TO kereru_app;
 
 -- Before a tenant is known: whose e-mail is this?
 CREATE FUNCTION find_sign_in(wanted text) RETURNS TABLE (provider_id bigint, sign_in_id bigint)

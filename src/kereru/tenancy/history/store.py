@@ -52,3 +52,13 @@ WHERE h.provider_id = %(provider_id)s
   AND h.id < %(below)s
 ORDER BY h.id DESC LIMIT %(limit)s
 """
+
+HEAD = """
+SELECT coalesce(h.number, 0) AS number, coalesce(h.hash, '') AS hash, (SELECT count(*) FROM history e WHERE e.provider_id = v.provider_id) AS rows
+FROM provider v LEFT JOIN history_head h ON h.provider_id = v.provider_id WHERE v.provider_id = %(provider_id)s
+"""
+LINKS = """
+SELECT l.number, l.hash, CASE WHEN h.id IS NOT NULL THEN history_body(h) END AS body
+FROM history_link l LEFT JOIN history h ON h.provider_id = l.provider_id AND h.id = l.history_id
+WHERE l.provider_id = %(provider_id)s AND l.number > %(after)s ORDER BY l.number LIMIT %(limit)s
+"""
