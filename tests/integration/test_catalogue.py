@@ -18,6 +18,7 @@ NO_TENANT = {
     "sign_in_email": "read before a tenant is known: which tenant an e-mail belongs to; only by listed functions",
     "ingress_token": "read before a tenant is known: which platform a webhook's address names; only by listed functions",
     "throttle": "tries at the door, counted before a tenant is known; only by listed functions",
+    "upkeep": "how the scheduler's tasks have fared; holds nothing of anybody",
     "intake_holder": "which web processes hold webhooks back, installation-wide; only by listed functions",
 }
 """Tables without a tenant, and why."""

@@ -1,4 +1,4 @@
-"""The scheduler process: jobs (mail, provisioning), deadlines of waiting texts, partitions ahead of time. Wiring only."""
+"""The scheduler process: jobs (mail, provisioning), deadlines of waiting texts, weeks made ahead and dropped, what is too old. Wiring only."""
 
 import asyncio
 import contextlib
@@ -10,19 +10,20 @@ import uvloop
 from kereru.entrypoints.jobs import run_jobs
 from kereru.entrypoints.wiring import desk_of, sealer_of, stop_event
 from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.db.weeks import drop_old_weeks, make_weeks
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.jobs.upkeep import DAY_S, HOUR_S, Task, keep_up
 from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging.delivery import store as delivery
+from kereru.messaging.retention import forget_old
 
 _log = get_logger("scheduler")
 
 EXPIRE_EVERY_S = 1.0
 EXPIRE_MOST = 500
-PARTITIONS_EVERY_S = 3600.0
-PARTITION_WEEKS = 5
 
 
 def main(settings: Settings) -> None:
@@ -45,19 +46,29 @@ async def run(settings: Settings) -> None:
             async with service.transaction(INSTALLATION) as tx:
                 await delivery.expire(tx, EXPIRE_MOST)
 
-        async def partitions() -> None:
-            async with service.transaction(INSTALLATION) as tx:
-                await tx.run("SELECT ensure_partitions(%(weeks)s)", {"weeks": PARTITION_WEEKS})
-
         tasks = [
             asyncio.create_task(run_jobs(settings, app, desk)),
             asyncio.create_task(_every(EXPIRE_EVERY_S, expire)),
-            asyncio.create_task(_every(PARTITIONS_EVERY_S, partitions)),
+            *(asyncio.create_task(keep_up(service, task)) for task in upkeep(settings, service)),
         ]
         await stopping.wait()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def upkeep(settings: Settings, service: Database) -> list[Task]:
+    """What is done over and over. Dropping weeks takes the tables' owner, past any pooler; he is asked in only for that."""
+
+    async def drop_weeks() -> None:
+        async with Database(settings.direct_database_url or settings.database_url, "kereru_owner", size=1) as owner:
+            await drop_old_weeks(owner)
+
+    return [
+        Task("make_weeks", HOUR_S, lambda: make_weeks(service)),
+        Task("drop_weeks", HOUR_S, drop_weeks),
+        Task("forget_old", DAY_S, lambda: forget_old(service)),
+    ]
 
 
 async def _every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -21,6 +21,7 @@ from kereru.entrypoints.wiring import desk_of, own_host, portal_ports, sealer_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.kernel.http_client import CarrierClient
+from kereru.kernel.jobs.upkeep import show_figures
 from kereru.kernel.limits import SOCKET_FRAME_BYTES
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
@@ -100,6 +101,8 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         ending.push_async_callback(backbone.stop)
         await realtime.start()
         ending.push_async_callback(realtime.stop)
+        figures = asyncio.create_task(show_figures(app))
+        ending.callback(figures.cancel)
         stopping = asyncio.Event()
         application = create_app(
             settings,

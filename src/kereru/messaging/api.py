@@ -75,9 +75,8 @@ async def list_conversations(
     user = _user(principal)
     before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        items = await queries.conversation_page(tx, user.id, user.region, before=before, now=clock.now(), limit=limit)
-    last = items[-1].last_message.id if len(items) == limit and items[-1].last_message else None
-    return Page(items=items, next=cursors.encode(int(last)) if last else None)
+        items, goes_on = await queries.conversation_page(tx, user.id, user.region, before=before, now=clock.now(), limit=limit)
+    return Page(items=items, next=None if goes_on is None else cursors.encode(goes_on))
 
 
 @get("/conversations/{conversation_id:str}", opt=policy(END_USER, conversation_id="conversation"))

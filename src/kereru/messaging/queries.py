@@ -18,10 +18,12 @@ def oldest_kept(now: datetime) -> int:
     return ids.lowest_at(now - timedelta(days=RETENTION_DAYS))
 
 
-async def conversation_page(tx: Transaction, user_id: int, region: str, *, before: int, now: datetime, limit: int) -> list[Conversation]:
-    """The activity list from `before` on, newest first (R82, R87)."""
+async def conversation_page(
+    tx: Transaction, user_id: int, region: str, *, before: int, now: datetime, limit: int
+) -> tuple[list[Conversation], int | None]:
+    """The activity list from `before` on, newest first (R82, R87), and from where it goes on, if it does."""
     rows = await store.conversation_page(tx, user_id, before=before, since=oldest_kept(now), limit=limit)
-    return [_conversation(row, region) for row in rows]
+    return [_conversation(row, region) for row in rows], rows[-1].last_message_id if len(rows) == limit else None
 
 
 async def conversations(tx: Transaction, user_id: int, region: str, wanted: Sequence[int]) -> dict[int, Conversation]:

@@ -6,13 +6,13 @@ Every statement runs in a provider's scope and names the user: a row of somebody
 from collections.abc import Sequence
 
 from kereru.kernel.db import Row, Transaction
-from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging.model import SendFacts
 
 _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
   m.reason, m.cut_to, m.arrived_before, m.version AS message_version"""
+# What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
 _CONVERSATION = f"""
 SELECT {_CONVERSATION_COLUMNS}
@@ -26,7 +26,7 @@ WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 _CONVERSATION_PAGE = (
     _CONVERSATION + " AND c.last_message_id < %(before)s AND c.last_message_id >= %(since)s ORDER BY c.last_message_id DESC LIMIT %(limit)s"
 )
-_CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s)"
+_CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())"
 
 _MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
   m.cut_to, m.arrived_before, m.version"""
@@ -38,7 +38,7 @@ ORDER BY m.id DESC LIMIT %(limit)s
 """
 _MESSAGES_BY_ID = f"""
 SELECT {_MESSAGE_COLUMNS} FROM unnest(%(ids)s::bigint[]) AS w (id)
-JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0
+JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0 AND m.id >= (SELECT oldest_kept())
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 """
@@ -49,7 +49,7 @@ _CONVERSATIONS_SEEN = f"""
 SELECT w.user_id, u.region, {_CONVERSATION_COLUMNS}
 FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
 CROSS JOIN LATERAL (
-  SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id AND last_message_id IS NOT NULL OFFSET 0) c
+  SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id AND last_message_id >= (SELECT oldest_kept()) OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
@@ -58,14 +58,15 @@ LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.i
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
-CROSS JOIN LATERAL (SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 OFFSET 0) m
+CROSS JOIN LATERAL (
+  SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 AND id >= (SELECT oldest_kept()) OFFSET 0) m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 """
 
 _OWNS = """
 SELECT c.id FROM conversation c JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id
-WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.user_id = %(user)s AND c.last_message_id IS NOT NULL
+WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.user_id = %(user)s AND c.last_message_id >= (SELECT oldest_kept())
 """
 
 _FACTS = """
@@ -118,7 +119,7 @@ _RESENDABLE = """
 SELECT m.id, m.status, m.attempt, m.text, m.conversation_id, c.remote, a.number_id FROM message m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
-WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound FOR UPDATE OF m
+WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound AND m.id >= (SELECT oldest_kept()) FOR UPDATE OF m
 """
 _IN_OUTBOX = "SELECT 1 FROM outbox WHERE provider_id = scope_provider() AND message_id = %(message)s"
 _RESEND = """
@@ -158,7 +159,7 @@ WITH freed AS (
   UPDATE message m SET visibility = 0, arrived_before = true, version = m.version + 1
   FROM conversation c
   WHERE c.provider_id = scope_provider() AND c.assignment_id = %(assignment)s AND m.provider_id = c.provider_id AND m.conversation_id = c.id
-    AND m.visibility = 1 AND m.id >= lowest_id(app_now() - make_interval(days => %(kept_days)s))
+    AND m.visibility = 1 AND m.id >= (SELECT oldest_kept())
   RETURNING m.id, m.conversation_id
 ), counted AS (
   SELECT conversation_id, max(id) AS newest, count(*) AS fresh FROM freed GROUP BY 1
@@ -254,7 +255,7 @@ async def mark_unread(tx: Transaction, user_id: int, conversation_id: int) -> Ro
 
 async def release(tx: Transaction, assignment_id: int) -> list[Row]:
     """Show what was withheld for this assignment, in order of arrival."""
-    return await tx.rows(_RELEASE, {"assignment": assignment_id, "kept_days": RETENTION_DAYS})
+    return await tx.rows(_RELEASE, {"assignment": assignment_id})
 
 
 async def region_of(tx: Transaction, user_id: int) -> str:

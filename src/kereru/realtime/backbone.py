@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
-from kereru.kernel.db import Database
+from kereru.kernel.db import Database, as_role
 from kereru.kernel.logging import get_logger
 
 FEED_CHANNEL: Final = "kereru_feed"
@@ -112,9 +112,7 @@ class PostgresBackbone:
             wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
 
     async def _connect(self) -> AsyncConnection[object]:
-        # A URL that names a user keeps it, as kernel.db does.
-        info = conninfo_to_dict(self._url)
-        url = make_conninfo(self._url, user=info.get("user") or self._role, application_name=f"{self._role} listen")
+        url = make_conninfo(self._url, **as_role(self._url, self._role), application_name=f"{self._role} listen")
         connection: AsyncConnection[object] = await asyncio.wait_for(AsyncConnection.connect(url, autocommit=True), _ANSWER_S)
         for channel in self._subscribers:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

@@ -30,7 +30,8 @@ class Screen:
     async def conversations(self) -> list[Conversation]:
         """The activity list."""
         async with self.app.transaction(ProviderScope(self.owner.provider_id)) as tx:
-            return await queries.conversation_page(tx, self.owner.user_id, "US", before=ids.MAX_ID, now=datetime.now(UTC), limit=200)
+            items, _ = await queries.conversation_page(tx, self.owner.user_id, "US", before=ids.MAX_ID, now=datetime.now(UTC), limit=200)
+            return items
 
     async def messages(self, conversation: str) -> list[Message]:
         """One conversation, newest first."""
@@ -184,7 +185,7 @@ async def test_what_is_older_than_90_days_is_gone_for_people(world: World, ana: 
     await sink.put(batch(world.ana, text(world.ana)))
     async with ana.app.transaction(ProviderScope(world.ana.provider_id)) as tx:
         later = datetime.now(UTC) + timedelta(days=91)
-        assert await queries.conversation_page(tx, world.ana.user_id, "US", before=ids.MAX_ID, now=later, limit=10) == []
+        assert await queries.conversation_page(tx, world.ana.user_id, "US", before=ids.MAX_ID, now=later, limit=10) == ([], None)
 
 
 @pytest.mark.parametrize(

@@ -12,18 +12,21 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import msgspec
 
 from kereru.carriers.contract import ArrivalBatch
+from kereru.kernel.clock import Clock, SystemClock
 from kereru.kernel.faults import Faults
 from kereru.kernel.logging import get_logger
 
 SEGMENT_BYTES = 4 * 2**20
 BYTES_MAX = 256 * 2**20
 ENTRIES_MAX = 200_000
-ASIDE = "set-aside.lines"
+ASIDE = "set-aside-*.lines"
+"""A file a day, so that what is too old goes whole."""
 _log = get_logger("carriers.intake")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ArrivalBatch)
@@ -110,9 +113,11 @@ class IntakeLog:
         entries_max: int = ENTRIES_MAX,
         segment_bytes: int = SEGMENT_BYTES,
         disk: Disk | None = None,
+        clock: Clock | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.folder = folder
+        self._clock = clock or SystemClock()
         self._bytes_max, self._entries_max, self._segment_bytes = bytes_max, entries_max, segment_bytes
         self._disk = disk or Disk()
         self._faults = faults or Faults()
@@ -181,8 +186,10 @@ class IntakeLog:
     async def set_aside(self, line: bytes) -> None:
         """Keep a line that cannot be replayed where people find it (G6)."""
 
+        path = self.folder / ASIDE.replace("*", self._clock.now().date().isoformat())
+
         def write() -> None:
-            handle = os.open(self.folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 _write_all(self._disk.write, handle, line + b"\n")
                 self._disk.sync(handle)
@@ -282,6 +289,14 @@ def left_behind(root: Path, own: Path) -> Iterator[Path]:
     """Other slots' folders, held or not."""
     if root.is_dir():
         yield from (folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name.isdigit() and folder != own)
+
+
+def forget_set_aside(root: Path, before: date) -> None:
+    """Delete what was set aside in any slot before that day (R45, G37). Raises OSError."""
+    for path in root.glob(f"*/{ASIDE}"):
+        with contextlib.suppress(ValueError):
+            if date.fromisoformat(path.stem.removeprefix("set-aside-")) < before:
+                path.unlink(missing_ok=True)
 
 
 def _end(taken: list[tuple[bytes, asyncio.Future[None]]], error: IntakeFailed | None) -> None:

@@ -63,7 +63,7 @@ class Database:
             timeout=wait_s,
             # A short one: the pool doubles its pause while it keeps trying, but begins anew with the next who asks.
             reconnect_timeout=RECONNECT_S,
-            kwargs={"autocommit": True, "row_factory": namedtuple_row, "prepare_threshold": 3, "application_name": role, **_as_role(url, role)},
+            kwargs={"autocommit": True, "row_factory": namedtuple_row, "prepare_threshold": 3, "application_name": role, **as_role(url, role)},
         )
 
     async def open(self) -> None:
@@ -162,8 +162,24 @@ class Database:
             finally:
                 await _finish(self._pool.putconn(connection))
 
+    async def alone(self, sql: str, *, lock_timeout_ms: int) -> None:
+        """One statement that may not stand in a transaction, as DETACH CONCURRENTLY. Raises Unavailable, psycopg.Error."""
+        try:
+            connection = await self._pool.getconn(timeout=self._wait_s)
+        except PoolTimeout as error:
+            raise Unavailable from error
+        try:
+            await connection.execute(cast("LiteralString", f"SET lock_timeout = {int(lock_timeout_ms)}"))
+            try:
+                await connection.execute(cast("LiteralString", sql))
+            finally:
+                if not connection.broken:
+                    await connection.execute("RESET lock_timeout")
+        finally:
+            await _finish(self._pool.putconn(connection))
 
-def _as_role(url: str, role: str) -> dict[str, str]:
+
+def as_role(url: str, role: str) -> dict[str, str]:
     """What makes a connection to `url` one of `role`, whoever the address names: the owner's address must never make a web process the owner."""
     parts = conninfo.conninfo_to_dict(url)
     user, host = parts.get("user"), str(parts.get("host") or "/")

@@ -13,8 +13,9 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from kereru.kernel.db import as_role
 from kereru.kernel.jobs.model import JOB_CHANNEL, Backoff, GiveUp, Handler, JobKind
 from kereru.kernel.logging import get_logger
 
@@ -143,6 +144,4 @@ async def _take_care(app: procrastinate.App) -> None:
 
 
 def _as_service(url: str) -> str:
-    # As kernel.db does it: a URL that names a user keeps it.
-    named = conninfo_to_dict(url).get("user")
-    return url if named else make_conninfo(url, user=ROLE)
+    return make_conninfo(url, **as_role(url, ROLE))

@@ -59,17 +59,21 @@ END $$;
 -- Tables cut into weeks by id; all of them are made and dropped together.
 CREATE TABLE weekly_table (name text PRIMARY KEY);
 
+-- A week is made on its own and then attached, which keeps nobody from reading or writing; PARTITION OF would wait for every reader, and everybody for it.
 CREATE PROCEDURE make_partitions(weeks_ahead integer, from_instant timestamptz DEFAULT app_now()) LANGUAGE plpgsql AS $$
 DECLARE
   table_name text;
+  week_name text;
   week timestamptz;
 BEGIN
   FOR table_name IN SELECT name FROM weekly_table ORDER BY name LOOP
     FOR step IN 0..weeks_ahead LOOP
       week := date_trunc('week', from_instant AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + step * interval '7 days';
-      IF to_regclass(format('%I', table_name || to_char(week AT TIME ZONE 'UTC', '"_w"YYYYMMDD'))) IS NULL THEN
-        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
-          table_name || to_char(week AT TIME ZONE 'UTC', '"_w"YYYYMMDD'), table_name, lowest_id(week), lowest_id(week + interval '7 days'));
+      week_name := table_name || to_char(week AT TIME ZONE 'UTC', '"_w"YYYYMMDD');
+      IF to_regclass(format('%I', week_name)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', week_name, table_name);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+          table_name, week_name, lowest_id(week), lowest_id(week + interval '7 days'));
       END IF;
     END LOOP;
   END LOOP;

@@ -19,3 +19,4 @@ def upgrade() -> None:
     run("0008_jobs")
     run("0009_deletion")
     run("0010_intake")
+    run("0011_retention")
