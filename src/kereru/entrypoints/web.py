@@ -32,6 +32,7 @@ from kereru.messaging.inbound.sink import Sink, has_consent_word
 from kereru.migrations.runner import head
 from kereru.provisioning import api as provisioning
 from kereru.provisioning.platforms.directory import CONFIG_CHANNEL, CachedPlatforms
+from kereru.provisioning.platforms.notes import PlatformNotes
 from kereru.realtime import api as realtime_api
 from kereru.realtime.backbone import PostgresBackbone
 from kereru.realtime.cursor import CursorCodec
@@ -43,6 +44,7 @@ from kereru.tenancy.access.queries import Authenticator
 from kereru.tenancy.access.recording import SESSION_CHANNEL
 
 DRAIN_S = 5
+LISTEN_WITHIN_S = 5.0
 PING_S = 20.0
 ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES)
 """Every slice's routes, in the order of the slices."""
@@ -59,8 +61,9 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
     master_key = load_or_make_key(settings.key_path)
     sealer = sealer_of(master_key)
     async with contextlib.AsyncExitStack() as ending:
-        app = await ending.enter_async_context(Database(settings.database_url, "kereru_app", size=settings.pool_size))
-        ingest = await ending.enter_async_context(Database(settings.database_url, "kereru_ingest", size=settings.pool_size))
+        # Patient: a process that starts while the database is away takes webhooks all the same (decision 0013).
+        app = await ending.enter_async_context(Database(settings.database_url, "kereru_app", size=settings.pool_size, patient=True))
+        ingest = await ending.enter_async_context(Database(settings.database_url, "kereru_ingest", size=settings.pool_size, patient=True))
         door = await ending.enter_async_context(
             CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle, deadline_s=settings.carrier_timeout_s)
         )
@@ -68,12 +71,13 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
         carriers = Carriers(door, clock)
         authenticator = Authenticator(app, settings, clock)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
-        platforms = CachedPlatforms(ingest, sealer, clock)
+        notes = PlatformNotes(settings.intake_path, ingest, clock)
+        platforms = CachedPlatforms(ingest, sealer, clock, notes)
         backbone.subscribe(CONFIG_CHANNEL, lambda _: platforms.forget(), platforms.forget)
         backbone.subscribe(SESSION_CHANNEL, authenticator.hear, authenticator.forget_all)
         sink = Sink(ingest)
-        keeper = Keeper(settings.intake_path, sink, ingest, has_consent_word, bytes_max=settings.intake_bytes)
-        await keeper.start()
+        keeper = Keeper(settings.intake_path, sink, ingest, has_consent_word, bytes_max=settings.intake_bytes, clock=clock)
+        answered = await keeper.start()
         ending.push_async_callback(keeper.stop)
 
         async def viewer_of(scope: Scope) -> SocketViewer | None:
@@ -97,12 +101,12 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
             from_our_page=Doors(settings).from_our_page,
             still_signed_in=still_signed_in,
         )
-        await backbone.start()
+        await backbone.start(LISTEN_WITHIN_S if answered else 0.0)
         ending.push_async_callback(backbone.stop)
         await realtime.start()
         ending.push_async_callback(realtime.stop)
-        figures = asyncio.create_task(show_figures(app))
-        ending.callback(figures.cancel)
+        for work in (show_figures(app), notes.keep()):
+            ending.callback(asyncio.create_task(work).cancel)
         stopping = asyncio.Event()
         application = create_app(
             settings,

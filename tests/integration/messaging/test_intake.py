@@ -15,12 +15,14 @@ import pytest
 from arrivals import batch, receipt, text
 from desk import Desk, eventually
 
+from kereru.carriers.ingress import NotDurable
 from kereru.carriers.intake.keeper import Keeper
 from kereru.carriers.intake.log import IntakeLog, take_slot
 from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel.db import Database
 from kereru.messaging.inbound.sink import Sink, has_consent_word
 from kereru.torture.misfortunes import children_of
+from role_databases import as_role
 from world import PHONE, World
 
 VICTIM = Path(__file__).with_name("intake_victim.py")
@@ -152,6 +154,31 @@ async def test_a_slot_whose_process_never_came_back_is_adopted(world: World, ing
         await eventually(lambda: _true(texts(world) == ["left behind"]))
         await eventually(lambda: _true(len(world.sql("SELECT 1 FROM intake_holder")) == 1))
     assert not world.sql("SELECT 1 FROM intake_holder"), "who leaves in order with an empty log is waited for no longer"
+
+
+async def test_a_process_that_starts_without_the_database_logs_only_where_senders_would_wait(world: World, tmp_path: Path) -> None:
+    """Decision 0013, G17: into the slot of one that ended, of which senders know; a slot they do not know of takes nothing."""
+    nowhere = f"postgresql://kereru_ingest@/x?host={tmp_path}"
+    one = batch(world.ana, text(world.ana, "STOP"))
+    async with Database(nowhere, "kereru_ingest", wait_s=0.2, patient=True) as away:
+        async with keeping(away, tmp_path / "new") as keeper:
+            with pytest.raises(NotDurable):
+                await keeper.sink.put(one)
+        root = tmp_path / "known"
+        async with as_role(world.url, "kereru_ingest") as there:
+            ended = Keeper(root, Sink(there), there, has_consent_word)
+            assert await ended.start()
+            await ended.sink.put(batch(world.ana, text(world.ana, "before")))
+            ended._own.slot.release()  # kill -9
+            async with keeping(away, root) as keeper:
+                await keeper.sink.put(one)
+                assert keeper.sink.holding.entries == 1
+            assert len(world.sql("SELECT 1 FROM intake_holder")) == 1, "it could not leave in order, so senders go on waiting for it"
+            ended._own.slot._lock = os.open(tmp_path, os.O_RDONLY)
+            await ended.stop()
+        async with as_role(world.url, "kereru_ingest") as there, keeping(there, root) as keeper:
+            await at_rest(keeper)
+            assert texts(world) == ["before", "STOP"]
 
 
 # --- The senders' gate ---

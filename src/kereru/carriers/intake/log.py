@@ -73,6 +73,20 @@ class Slot:
     def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
         self._lock = lock
+        self._mark = folder / "announced"
+
+    @property
+    def announced(self) -> bool:
+        """Whether senders have been told of this slot, and so wait for it."""
+        return self._mark.exists()
+
+    def note_announced(self) -> None:
+        """Senders know of it."""
+        self._mark.touch(mode=0o600)
+
+    def forget_announced(self) -> None:
+        """Senders are about to hear that they need not wait for it."""
+        self._mark.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let others have it."""
@@ -185,7 +199,6 @@ class IntakeLog:
 
     async def set_aside(self, line: bytes) -> None:
         """Keep a line that cannot be replayed where people find it (G6)."""
-
         path = self.folder / ASIDE.replace("*", self._clock.now().date().isoformat())
 
         def write() -> None:

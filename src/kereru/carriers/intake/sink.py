@@ -65,6 +65,8 @@ class LoggedSink:
         self._wake = asyncio.Event()
         self._replaying: asyncio.Task[None] | None = None
         self._rest = asyncio.Event()
+        self.announced = True
+        """Whether senders would wait for this log. Nothing is kept in one that they do not know of."""
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -72,8 +74,9 @@ class LoggedSink:
         """How it stands."""
         return Holding(not self._straight or not self.log.empty, self.log.entries, self.log.size)
 
-    def start(self) -> None:
-        """Begin to replay whatever lies in the log, now and later."""
+    def start(self, *, silent: bool = False) -> None:
+        """Begin to replay whatever lies in the log, now and later. `silent`: the database gives no answer as it is."""
+        self._straight = self._straight and not silent
         self._wake.set()
         self._replaying = asyncio.create_task(self._run())
 
@@ -124,6 +127,8 @@ class LoggedSink:
         return task
 
     async def _to_log(self, batch: ArrivalBatch, why: str) -> None:
+        if not self.announced:
+            raise NotDurable
         try:
             await self.log.append(batch)
         except IntakeFailed as error:

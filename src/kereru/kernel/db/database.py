@@ -45,15 +45,16 @@ RECONNECT_S: Final = 1.0
 
 
 class Database:
-    """Connections to one database as one role."""
+    """Connections to one database as one role. A `patient` one opens without the database, and finds it when it comes."""
 
-    def __init__(self, url: str, role: str, *, size: int = 6, wait_s: float = 5.0, faults: Faults | None = None) -> None:
+    def __init__(self, url: str, role: str, *, size: int = 6, wait_s: float = 5.0, patient: bool = False, faults: Faults | None = None) -> None:
         if role not in APPLICATION_ROLES:
             message = f"{role} is not one of Kererū's database roles"
             raise ValueError(message)
         self.url = url
         self.role = role
         self._wait_s = wait_s
+        self._patient = patient
         self._faults = faults or Faults()
         self._pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
             url,
@@ -67,9 +68,9 @@ class Database:
         )
 
     async def open(self) -> None:
-        """Connect. Raises Unavailable when the database does not answer in time."""
+        """Connect. Raises Unavailable when the database does not answer in time, unless patient."""
         try:
-            await self._pool.open(wait=True, timeout=self._wait_s)
+            await self._pool.open(wait=not self._patient, timeout=self._wait_s)
         except PoolTimeout as error:
             raise Unavailable from error
 

@@ -156,6 +156,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WHERE n.provider_id = p.provider_id AND n.platform_id = p.id AND n.hook_secret_sealed IS NOT NULL) h
   WHERE t.token_hash = wanted
 $$;
+-- The same of all, in order of their tokens' hashes, for a machine's notes (decision 0013). An address whose platform is gone has no provider.
+CREATE FUNCTION ingress_platforms(after bytea, most integer) RETURNS TABLE (
+  token_hash bytea, provider_id bigint, platform_id bigint, carrier text, carrier_account text, credentials_sealed bytea, hook_numbers text[],
+  hook_secrets_sealed bytea[])
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  SELECT t.token_hash, k.* FROM (SELECT i.token_hash FROM ingress_token i WHERE i.token_hash > after ORDER BY i.token_hash LIMIT most) t
+  LEFT JOIN LATERAL ingress_platform(t.token_hash) k ON true ORDER BY t.token_hash
+$$;
 CREATE FUNCTION put_ingress_token(its_hash bytea, its_provider bigint, its_platform bigint, its_sealed bytea) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   INSERT INTO ingress_token SELECT its_hash, its_provider, its_platform, its_sealed WHERE its_provider = scope_provider()
@@ -196,6 +204,6 @@ BEGIN
   RETURN head.number + 1;
 END $$;
 
-GRANT EXECUTE ON FUNCTION ingress_platform(bytea) TO kereru_ingest;
+GRANT EXECUTE ON FUNCTION ingress_platform(bytea), ingress_platforms(bytea, integer) TO kereru_ingest;
 GRANT EXECUTE ON FUNCTION put_ingress_token(bytea, bigint, bigint, bytea), ingress_token_of(bigint, bigint), drop_ingress_token(bigint, bigint),
   add_evidence(bigint, text, bigint, text, text, text, json) TO kereru_app;

@@ -137,3 +137,8 @@ async def ingress_platform(database: Database, token_hash: bytes) -> Row | None:
     """What ingress knows of the platform behind a token; the listed function of role kereru_ingest."""
     rows = await database.autocommit("SELECT * FROM ingress_platform(%(hash)s)", {"hash": token_hash})
     return rows[0] if rows else None
+
+
+async def ingress_platforms(database: Database, after: bytes, most: int) -> list[Row]:
+    """The same of up to `most` platforms whose tokens' hashes come after `after`; `provider_id` is None where there is none."""
+    return await database.autocommit("SELECT * FROM ingress_platforms(%(after)s, %(most)s)", {"after": after, "most": most})

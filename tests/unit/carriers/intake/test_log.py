@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import stat
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kereru.carriers.contract import ArrivalBatch
-from kereru.carriers.intake.log import Disk, IntakeFailed, IntakeLog, decode, encode, left_behind, take_slot, try_slot
+from kereru.carriers.intake.log import Disk, IntakeFailed, IntakeLog, decode, encode, forget_set_aside, left_behind, take_slot, try_slot
+from kereru.kernel.clock import ManualClock
 from kereru.kernel.faults import Faults
 from webhook_batches import batch, receipt, text, unrecognised
+
+
+def aside(folder: Path) -> bytes:
+    """What was set aside."""
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("set-aside-*.lines")))
 
 
 def files(folder: Path) -> list[Path]:
@@ -180,7 +187,24 @@ async def test_a_torn_end_and_a_spoilt_line_hide_nothing(tmp_path: Path) -> None
         decode(found[1])
     assert len(found) == 3
     await again.set_aside(found[1])
-    assert next(tmp_path.glob("set-aside-*.lines")).read_bytes() == found[1] + b"\n"
+    assert aside(tmp_path) == found[1] + b"\n"
+
+
+async def test_what_was_set_aside_goes_after_its_time(tmp_path: Path) -> None:
+    """R45, G37: a file a day, in any slot; other files are left alone."""
+    clock = ManualClock(datetime(2026, 5, 1, 23, tzinfo=UTC))
+    folder = take_slot(tmp_path).folder
+    log = IntakeLog(folder, clock=clock)
+    await log.set_aside(b"one")
+    clock.advance(2 * 3600)
+    await log.set_aside(b"two")
+    (folder / "set-aside-x.lines").touch()
+    forget_set_aside(tmp_path, date(2026, 5, 1))
+    assert aside(folder) == b"one\ntwo\n"
+    forget_set_aside(tmp_path, date(2026, 5, 2))
+    assert aside(folder) == b"two\n"
+    forget_set_aside(tmp_path, date(2027, 1, 1))
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "set-aside-x.lines"]
 
 
 async def test_a_text_that_json_cannot_hold_is_refused(tmp_path: Path) -> None:
