@@ -16,6 +16,7 @@ from kereru.messaging import commands, queries
 from kereru.messaging.blocking import api as blocking_api
 from kereru.messaging.commands import Draft, Preflight, Sender
 from kereru.messaging.errors import NoAttachments, NoSuchConversation, NoSuchMessage, NoSuchNumber
+from kereru.messaging.log import api as log_api
 from kereru.messaging.model import Conversation, Message
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
 
@@ -147,4 +148,4 @@ async def preflight(data: DraftBody, principal: Principal, database: Database) -
         return await commands.preflight(tx, _sender(principal), draft)
 
 
-ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight, *blocking_api.ROUTES)
+ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight, *blocking_api.ROUTES, *log_api.ROUTES)

@@ -8,6 +8,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from kereru.messaging import store
+from kereru.messaging.log import store as log
 from world import World, make_world
 
 BIG = 20_000
@@ -145,3 +146,22 @@ def test_what_people_read_uses_indexes(world: World, full: psycopg.Connection, s
     [conversation] = full.execute("SELECT id FROM conversation LIMIT 1").fetchall()
     wanted = {"before": 2**62, "since": 0, "limit": 50, "conversation": conversation.id, "ids": [1, 2, 3], "remote": "+12025550142"}
     assert read_whole(full, "kereru_app", world, statement, **wanted, number=world.ana.number_id, user=world.ana.user_id + 1) == {}
+
+
+@pytest.mark.parametrize("numbers", [0, 1, 2])
+@pytest.mark.parametrize("at", ["provider", "group", "user", "assignment"])
+def test_the_message_log_reads_no_week_whole(world: World, full: psycopg.Connection, at: str, numbers: int) -> None:
+    """R95: at every level, with and without numbers, however few texts are wanted: conversations by key, texts by key, and no more than it says."""
+    ana = world.ana
+    places = {"provider": ana.provider_id, "group": ana.group_id, "user": ana.user_id, "assignment": ana.assignment_id}
+    whose = {"whole": True, "resellers": [], "groups": [], "place": places[at], "one": "+12025560007", "other": "+12025550142"}
+    candidates = log._CANDIDATES.format(conversations=log._CONVERSATIONS[numbers], at=log.AT[at])
+    assert "message" not in read_whole(full, "kereru_app", world, candidates, **whose, candidates=1001)
+    window = {**whose, "before": 2**62, "since": 0, "limit": 50, "most": 1000, "words": "needle", "status": 6}
+    wanted = " AND m.status = %(status)s AND strpos(lower(m.text), lower(%(words)s)) > 0"
+    conversations = [row.id for row in full.execute("SELECT id FROM conversation LIMIT 200").fetchall()]
+    by_key = log._BY_CONVERSATION.format(wanted=wanted)
+    assert read_whole(full, "kereru_app", world, by_key, **window, conversations=conversations) == {}
+    from_the_top = log._FROM_THE_TOP.format(wanted=wanted, at=log.AT[at])
+    assert "message" not in read_whole(full, "kereru_app", world, from_the_top, **window)
+    assert read_whole(full, "kereru_app", world, log._BOTTOM, **window) == {}
