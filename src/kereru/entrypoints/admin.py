@@ -7,7 +7,7 @@ import asyncio
 import getpass
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -28,7 +28,7 @@ from kereru.tenancy import commands, queries
 from kereru.tenancy.access import commands as access
 from kereru.tenancy.access import queries as access_queries
 from kereru.tenancy.access import second_factor
-from kereru.tenancy.errors import NoSuchPerson
+from kereru.tenancy.errors import NoSuchOrganisation, NoSuchPerson
 from kereru.tenancy.model import Level
 
 app = App(name="admin", help="Act as the operator above all providers.", result_action="return_value")
@@ -127,11 +127,22 @@ def resume_sending(
     return run(home, work, as_json=as_json, words=words)
 
 
+async def find_provider(desk: Operator, provider: str) -> int:
+    """The id of the provider that was typed. Raises NoSuchOrganisation when there is none such, before anything else goes wrong because of it."""
+    with suppress(ids.InvalidId):
+        provider_id = ids.decode(provider)
+        async with desk.app.transaction(ProviderScope(provider_id)) as tx:
+            if await queries.path_of(tx, provider_id, Level.PROVIDER, provider_id) is not None:
+                return provider_id
+    message = f"There is no provider {provider}. `kereru admin list` shows them with their ids."
+    raise NoSuchOrganisation(message)
+
+
 def in_provider(provider: str, work: Callable[[Transaction, int], Awaitable[object]]) -> Callable[[Operator], Awaitable[object]]:
-    """`work` inside a transaction of that provider. Raises InvalidId."""
+    """`work` inside a transaction of that provider. Raises NoSuchOrganisation."""
 
     async def working(desk: Operator) -> object:
-        provider_id = ids.decode(provider)
+        provider_id = await find_provider(desk, provider)
         async with desk.app.transaction(ProviderScope(provider_id)) as tx:
             return await work(tx, provider_id)
 

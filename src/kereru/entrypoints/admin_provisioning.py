@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
-from kereru.entrypoints.admin import Home, Json, Operator, Provider, app, in_provider, plain, run
+from kereru.entrypoints.admin import Home, Json, Operator, Provider, app, find_provider, in_provider, plain, run
 from kereru.entrypoints.problems import MachineProblem
 from kereru.entrypoints.wiring import desk_of, own_host, sealer_of
 from kereru.kernel import ids
@@ -246,11 +246,12 @@ def _at_desk(
     settings = Settings.load(home=None if home is None else str(home))
 
     async def working(desk: Operator) -> object:
+        provider_id = await find_provider(desk, provider)
         sealer = sealer_of(load_or_make_key(settings.key_path))
         async with CarrierClient(allow_private_hosts=settings.allow_private_hosts, ca_bundle=settings.ca_bundle) as door:
             own = CarrierClient(allow_private_hosts=(own_host(settings),), ca_bundle=settings.ca_bundle)
             async with own:
-                return await work(desk_of(settings, desk.app, door, sealer, own), ids.decode(provider))
+                return await work(desk_of(settings, desk.app, door, sealer, own), provider_id)
 
     return run(home, working, as_json=as_json, words=words)
 

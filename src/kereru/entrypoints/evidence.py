@@ -7,9 +7,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from kereru.entrypoints.admin import Home, Json, Operator, Provider, run
+from kereru.entrypoints.admin import Home, Json, Operator, Provider, find_provider, run
 from kereru.entrypoints.problems import MachineProblem, from_os_error
-from kereru.kernel import ids
 from kereru.kernel.db import ProviderScope
 from kereru.provisioning.evidence.commands import export as export_chain
 from kereru.provisioning.evidence.model import continues
@@ -30,7 +29,7 @@ def export(
     """Write a provider's whole evidence to a file, one JSON object a line. Keep it where this machine's operator cannot change it."""
 
     async def work(desk: Operator) -> object:
-        provider_id = ids.decode(provider)
+        provider_id = await find_provider(desk, provider)
         chain = export_chain(desk.app, provider_id)
         first = await anext(chain)
         try:

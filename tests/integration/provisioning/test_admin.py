@@ -11,6 +11,7 @@ from kereru.entrypoints.admin_provisioning import app
 from kereru.entrypoints.problems import MachineProblem
 from kereru.provisioning.errors import PlatformHasNumbers
 from kereru.provisioning.evidence.model import verify
+from kereru.tenancy.errors import NoSuchOrganisation
 from tenant import RESTCOMM_NUMBER, Tenant
 
 
@@ -74,3 +75,11 @@ async def test_deletions_checks_and_evidence_by_commands(tenant: Tenant, admin, 
     assert verify(file.open("rb")).entries == 2
     with pytest.raises(MachineProblem, match="there already"):
         await asyncio.to_thread(evidence.export, provider=str(provider), to=file)
+
+
+@pytest.mark.parametrize("provider", ["999", "Southern"])
+async def test_a_provider_that_is_not_there(admin, provider: str) -> None:
+    """The first thing that is wrong is said first, before credentials are asked for."""
+    for words in (("create-platform", provider, "restcomm"), ("platforms", provider)):
+        with pytest.raises(NoSuchOrganisation, match=rf"There is no provider {provider}\. `kereru admin list`"):
+            await admin(*words)

@@ -10,7 +10,6 @@ import pytest
 
 from kereru.entrypoints.admin import app
 from kereru.entrypoints.problems import MachineProblem
-from kereru.kernel.ids import InvalidId
 from kereru.tenancy.access.errors import UnknownScope, WeakPassword
 from kereru.tenancy.errors import EmailTaken, NoSuchOrganisation, NoSuchPerson
 
@@ -89,7 +88,7 @@ def test_what_goes_wrong_has_words(typed: Typed) -> None:
         (("create-user", own, direct, "Ben", "ben@bluedoor.example"), PASSWORD, NoSuchOrganisation),
         (("create-group", own, "999", "X"), "", NoSuchOrganisation),
         (("create-reseller", "999", "X"), "", NoSuchOrganisation),
-        (("create-reseller", "nonsense", "X"), "", InvalidId),
+        (("create-reseller", "nonsense", "X"), "", NoSuchOrganisation),
         (("create-api-key", "ana@bluedoor.example", "robot", "everything"), "", UnknownScope),
         (("create-api-key", "eve@bluedoor.example", "robot", "client.read"), "", NoSuchPerson),
         (("set-password", "eve@bluedoor.example"), PASSWORD, NoSuchPerson),
