@@ -17,6 +17,7 @@ import msgspec
 from psycopg import conninfo
 
 from kereru.entrypoints import ports
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.postgres.places import prepare_home
 from kereru.entrypoints.problems import MachineProblem, Stopped, from_os_error
 from kereru.entrypoints.serve import Installation, Mains, add_processes, installation, load, load_mains, once_ready
@@ -228,12 +229,12 @@ def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
         raise from_os_error(error, home) from error
     words = ["--port", str(port), "--smtp-port", str(smtp_port), "--state", str(home / "simulators.json"), "--inventory", str(inventory)]
 
-    def simulators() -> None:
+    def simulators(_announce: Announce) -> None:
         os.dup2(2, 1)
         sys.argv = ["kereru.simulators", *words]
         runpy.run_module("kereru.simulators", run_name="__main__", alter_sys=True)
 
-    running.supervisor.add(ProcessSpec("simulator", simulators))
+    running.supervisor.add(ProcessSpec("simulator", simulators, rolling="never"))
 
 
 def _seed(running: Installation, simulator: str, seeding: Seeding) -> Seeded:

@@ -1,5 +1,6 @@
-"""A pipe that tells forked children that their parent is gone, whatever ended it; works wherever pipes do."""
+"""Two pipes: one tells forked children that their parent is gone, whatever ended it; the other tells the parent that a child does its work."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -11,6 +12,50 @@ from kereru.kernel.logging import get_logger
 
 GRACE_S = 15.0
 """How long a child may take over its orderly end after its parent died."""
+
+
+Announce = Callable[[], None]
+"""Called by a process once it does its work."""
+
+
+class Readiness:
+    """Whether a child has announced that it does its work. `prepare` before the fork, `listen` after it in the parent, `announce` in the child."""
+
+    def __init__(self) -> None:
+        self._reading = self._writing = -1
+        self._there = False
+
+    def prepare(self) -> None:
+        """A new pipe, for a new life."""
+        self._forget()
+        self._there = False
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+
+    def listen(self) -> None:
+        """In the parent: only the child may write."""
+        os.close(self._writing)
+        self._writing = -1
+
+    def announce(self) -> None:
+        """In the child."""
+        with contextlib.suppress(OSError):
+            os.write(self._writing, b".")
+
+    @property
+    def there(self) -> bool:
+        """Whether it was announced."""
+        if not self._there and self._reading >= 0:
+            with contextlib.suppress(BlockingIOError):
+                self._there = os.read(self._reading, 1) == b"."
+                self._forget()
+        return self._there
+
+    def _forget(self) -> None:
+        for end in (self._reading, self._writing):
+            if end >= 0:
+                os.close(end)
+        self._reading = self._writing = -1
 
 
 class Lifeline:
@@ -43,7 +88,7 @@ def become_child(lifeline: Lifeline, name: str, target: Callable[[], None]) -> N
     """In a forked child: run `target` and end the process with its outcome; never returns."""
     status = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
         # A session of its own: Ctrl-C in the terminal reaches the supervisor only, which then ends everything in order.

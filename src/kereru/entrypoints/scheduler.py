@@ -8,6 +8,7 @@ import psycopg
 import uvloop
 
 from kereru.entrypoints.jobs import run_jobs
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.wiring import desk_of, sealer_of, stop_event
 from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.db.weeks import drop_old_weeks, make_weeks
@@ -26,12 +27,12 @@ EXPIRE_EVERY_S = 1.0
 EXPIRE_MOST = 500
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings, announce: Announce) -> None:
     """Work until SIGTERM or SIGINT."""
-    uvloop.run(run(settings))
+    uvloop.run(run(settings, announce))
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, announce: Announce) -> None:
     """Wire the process and work."""
     stopping = stop_event()
     sealer = sealer_of(load_or_make_key(settings.key_path))
@@ -51,6 +52,7 @@ async def run(settings: Settings) -> None:
             asyncio.create_task(_every(EXPIRE_EVERY_S, expire)),
             *(asyncio.create_task(keep_up(service, task)) for task in upkeep(settings, service)),
         ]
+        announce()
         await stopping.wait()
         for task in tasks:
             task.cancel()

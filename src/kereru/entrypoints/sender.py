@@ -8,6 +8,7 @@ import psycopg
 import uvloop
 
 from kereru.carriers.registry import Carriers
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.wiring import platform_opener, sealer_of, stop_event
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database
@@ -21,12 +22,12 @@ from kereru.messaging.delivery.sender import Sender
 from kereru.realtime.backbone import PostgresBackbone
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings, announce: Announce) -> None:
     """Send until SIGTERM or SIGINT; what is in flight then is finished and written down."""
-    uvloop.run(run(settings))
+    uvloop.run(run(settings, announce))
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, announce: Announce) -> None:
     """Wire the process and work."""
     clock = SystemClock()
     sealer = sealer_of(load_or_make_key(settings.key_path))
@@ -44,6 +45,7 @@ async def run(settings: Settings) -> None:
         backbone.subscribe(OUTBOX_CHANNEL, lambda payload: sender.wake(int(payload)), sender.wake)
         await backbone.start()
         sending = asyncio.create_task(sender.run())
+        announce()
         await asyncio.wait([sending, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
         sender.stop()
         await sending

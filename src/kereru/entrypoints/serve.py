@@ -8,10 +8,12 @@ import contextlib
 import socket
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 from kereru.entrypoints import ports
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.postgres import EmbeddedPostgres, EngineOptions, State
 from kereru.entrypoints.postgres.places import prepare_home
 from kereru.entrypoints.problems import MachineProblem, Stopped
@@ -142,11 +144,11 @@ def _check_database(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Mains:
-    """What runs in the children. Each returns after SIGTERM, once its work is in order."""
+    """What runs in the children. Each announces that it does its work, and returns after SIGTERM, once that is in order."""
 
-    web: Callable[[Settings, Sequence[socket.socket]], None]
-    sender: Callable[[Settings], None]
-    scheduler: Callable[[Settings], None]
+    web: Callable[[Settings, Sequence[socket.socket], Announce], None]
+    sender: Callable[[Settings, Announce], None]
+    scheduler: Callable[[Settings, Announce], None]
 
 
 def load_mains() -> Mains:
@@ -165,17 +167,18 @@ def add_processes(running: Installation, listening: socket.socket, mains: Mains)
     """Start the web processes, the sender and the scheduler."""
     settings = running.settings
 
-    def add(name: str, target: Callable[[], None]) -> None:
-        def process() -> None:
+    def add(name: str, target: Callable[[Announce], None], rolling: Literal["overlap", "in_turn"]) -> None:
+        def process(announce: Announce) -> None:
             configure(settings.log_level, process=name)
-            target()
+            target(announce)
 
-        running.supervisor.add(ProcessSpec(name, process))
+        running.supervisor.add(ProcessSpec(name, process, rolling=rolling))
 
     for number in range(1, settings.web_processes + 1):
-        add("web" if number == 1 else f"web-{number}", lambda: mains.web(settings, [listening]))
-    add("sender", lambda: mains.sender(settings))
-    add("scheduler", lambda: mains.scheduler(settings))
+        add("web" if number == 1 else f"web-{number}", lambda announce: mains.web(settings, [listening], announce), "overlap")
+    # One sender and one scheduler at a time: what waits for them meanwhile lies in the database.
+    add("sender", lambda announce: mains.sender(settings, announce), "in_turn")
+    add("scheduler", lambda announce: mains.scheduler(settings, announce), "in_turn")
 
 
 def once_ready(settings: Settings, announce: Callable[[], None]) -> Callable[[], bool]:

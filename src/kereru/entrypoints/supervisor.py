@@ -1,4 +1,4 @@
-"""Process supervision without a domain word: fork, watch, start again with growing pauses, stop in order, leave nothing behind.
+"""Process supervision without a domain word: fork, watch, start again with growing pauses, replace one by one, stop in order, leave nothing behind.
 
 The supervisor has one thread and waits in `select`; children are forked from it, so whatever it imported before is shared memory for them.
 A child learns of the supervisor's death by a pipe. Companions are things with processes of their own (the embedded engine).
@@ -9,11 +9,12 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from types import FrameType
+from typing import Literal
 
-from kereru.entrypoints.lifeline import Lifeline, become_child
+from kereru.entrypoints.lifeline import Announce, Lifeline, Readiness, become_child
 from kereru.entrypoints.problems import MachineProblem, Stopped
 from kereru.kernel.logging import get_logger
 
@@ -22,17 +23,25 @@ LONGEST_PAUSE_S = 10.0
 STEADY_S = 30.0
 """A process that lived this long starts again after FIRST_PAUSE_S; one that keeps dying waits twice as long each time."""
 
+READY_S = 60.0
+"""A successor that is not ready after this long is given up; its predecessor stays."""
+
 _IMPATIENT_S = 1.0
 _log = get_logger("supervisor")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """A process: `target` runs in a forked child and returns after SIGTERM. Without `restart`, its end is only noted."""
+    """A process: `target` runs in a forked child, calls what it is given once it does its work, and returns after SIGTERM.
+
+    Without `restart`, its end is only noted. `rolling` says how it is replaced at a rolling restart: `overlap`, its successor is ready before it is
+    asked to end; `in_turn`, it ends first; `never`.
+    """
 
     name: str
-    target: Callable[[], None]
+    target: Callable[[Announce], None]
     restart: bool = True
+    rolling: Literal["overlap", "in_turn", "never"] = "in_turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,12 @@ class Companion:
 
 
 class StopRequest:
-    """Signals as facts to look at: SIGTERM, SIGINT and SIGHUP ask for the end; every signal wakes `wait`."""
+    """Signals as facts to look at: SIGTERM, SIGINT and SIGHUP ask for the end, SIGUSR1 for a rolling restart; every signal wakes `wait`."""
 
     def __init__(self) -> None:
         self.since: float | None = None
         self.urgent = False
+        self.restart_wanted = False
         self._reading, self._writing = os.pipe()
         for end in (self._reading, self._writing):
             os.set_blocking(end, False)
@@ -59,6 +69,7 @@ class StopRequest:
             # nohup has SIGHUP ignored for us and means it; a shell's "&" ignores SIGINT by habit only.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._asked)
+        signal.signal(signal.SIGUSR1, self._restart_asked)
         signal.signal(signal.SIGCHLD, _only_wake)
 
     def __call__(self) -> bool:
@@ -72,6 +83,9 @@ class StopRequest:
             _log.info("stopping", signal=signal.Signals(number).name)
         elif now - self.since > _IMPATIENT_S:
             self.urgent = True
+
+    def _restart_asked(self, _number: int, _frame: FrameType | None) -> None:
+        self.restart_wanted = True
 
     def wait(self, seconds: float) -> None:
         """Sleep for `seconds` or until a signal comes."""
@@ -92,6 +106,8 @@ class _Child:
         self.started = 0.0
         self.deaths = 0
         self.due: float | None = 0.0
+        self.readiness = Readiness()
+        self.leaving = False
 
 
 class Supervisor:
@@ -105,6 +121,7 @@ class Supervisor:
         self._children: list[_Child] = []
         self._lifeline = Lifeline()
         self._stopped = False
+        self._replacing: Generator[None] | None = None
 
     def pids(self) -> dict[str, int]:
         """The process number of everything that runs now, by name."""
@@ -122,7 +139,7 @@ class Supervisor:
 
         `meanwhile` is what the supervisor itself does first, while the child works.
         """
-        pid = self._fork(_Child(ProcessSpec(name, target, restart=False)))
+        pid = self._fork(_Child(ProcessSpec(name, lambda _: target(), restart=False)))
         meanwhile()
         asked = False
         while True:
@@ -163,7 +180,56 @@ class Supervisor:
         self._reap()
         ready = self._step_companions()
         self._start_due()
+        self._replace_on()
         return ready
+
+    def _replace_on(self) -> None:
+        """Begin a rolling restart that was asked for, and take it a step further."""
+        if self._stop_request.restart_wanted and self._replacing is None:
+            self._stop_request.restart_wanted = False
+            self._replacing = self._replace_all()
+        if self._replacing is not None and next(self._replacing, self) is self:
+            self._replacing = None
+
+    def _replace_all(self) -> Generator[None]:
+        """Every process gets a successor, one after the other; ends early, with the rest as they were, when a successor does not get ready."""
+        olds = [child for child in self._children if child.spec.rolling != "never"]
+        _log.info("rolling restart", processes=[child.spec.name for child in olds])
+        for old in olds:
+            if old.spec.rolling == "overlap":
+                new = yield from self._begin(old.spec)
+                if not new.readiness.there:
+                    yield from self._end(new)
+                    _log.error("rolling restart given up: the new process did not get ready, the old one goes on", process=old.spec.name)
+                    return
+                yield from self._end(old)
+            else:
+                yield from self._end(old)
+                yield from self._begin(old.spec)
+            _log.info("process replaced", process=old.spec.name)
+        _log.info("every process was replaced")
+
+    def _begin(self, spec: ProcessSpec) -> Generator[None, None, _Child]:
+        """Another process, which is ready at the end unless it died or took too long."""
+        new = _Child(spec)
+        self._children.append(new)
+        self._fork(new)
+        end = time.monotonic() + READY_S
+        while not new.readiness.there and new.pid is not None and time.monotonic() < end:
+            yield
+        return new
+
+    def _end(self, child: _Child) -> Generator[None]:
+        """Ask a process to end, by force when it takes too long; it is not started again."""
+        child.leaving, child.due = True, None
+        end = time.monotonic() + self._stop_s
+        number = signal.SIGTERM
+        while child.pid is not None:
+            if number is signal.SIGTERM or time.monotonic() >= end:
+                os.kill(child.pid, number)
+                number, end = signal.SIGKILL, time.monotonic() + self._stop_s
+            yield
+        self._children.remove(child)
 
     def stop(self) -> None:
         """SIGTERM to every process, SIGKILL to those that are left after the limit, then the companions. Safe to call twice."""
@@ -198,9 +264,11 @@ class Supervisor:
         gc.collect()
         # Objects made so far are never looked at again by the collector, so their memory stays shared with the children.
         gc.freeze()
+        child.readiness.prepare()
         pid = os.fork()
         if pid == 0:
-            become_child(self._lifeline, child.spec.name, child.spec.target)
+            become_child(self._lifeline, child.spec.name, lambda: child.spec.target(child.readiness.announce))
+        child.readiness.listen()
         child.pid, child.started, child.due = pid, time.monotonic(), None
         return pid
 
@@ -213,7 +281,7 @@ class Supervisor:
                 continue
             lived = time.monotonic() - child.started
             child.pid = None
-            if stopping:
+            if stopping or child.leaving:
                 continue
             child.deaths = 0 if lived >= STEADY_S else child.deaths + 1
             if child.spec.restart:
@@ -243,6 +311,8 @@ class Supervisor:
         return ready
 
     def _pause(self) -> float:
+        if self._replacing is not None:
+            return 0.02
         due = [child.due for child in self._children if child.due is not None]
         return min([1.0, *(when - time.monotonic() for when in due)])
 

@@ -13,10 +13,12 @@ import uvloop
 from kereru.api.app import create_app
 from kereru.api.asgi import Scope
 from kereru.api.bundle import BundleApp
+from kereru.api.connections import KEEP_ALIVE_S, HttpConnection
 from kereru.api.doors import Doors
 from kereru.carriers.ingress import Ingress
 from kereru.carriers.intake.keeper import Keeper
 from kereru.carriers.registry import Carriers
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.wiring import desk_of, own_host, portal_ports, sealer_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
@@ -50,12 +52,12 @@ ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messagin
 """Every slice's routes, in the order of the slices."""
 
 
-def main(settings: Settings, listening: Sequence[sockets_module.socket]) -> None:
+def main(settings: Settings, listening: Sequence[sockets_module.socket], announce: Announce) -> None:
     """Serve until SIGTERM or SIGINT."""
-    uvloop.run(serve(settings, list(listening)))
+    uvloop.run(serve(settings, list(listening), announce))
 
 
-async def serve(settings: Settings, listening: list[sockets_module.socket]) -> None:
+async def serve(settings: Settings, listening: list[sockets_module.socket], announce: Announce) -> None:
     """Wire the process, serve, and leave in order: unready, then drained, then closed (reliability.md §6)."""
     clock = SystemClock()
     master_key = load_or_make_key(settings.key_path)
@@ -134,7 +136,8 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
             uvicorn.Config(
                 application,
                 loop="none",
-                http="httptools",
+                http=HttpConnection,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 ws=SocketProtocol,
                 ws_max_size=SOCKET_FRAME_BYTES,
                 ws_ping_interval=PING_S,
@@ -146,7 +149,8 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_S,
-            )
+            ),
+            announce,
         )
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
@@ -160,14 +164,28 @@ async def serve(settings: Settings, listening: list[sockets_module.socket]) -> N
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but the signals are ours: what is open is drained before the server stops."""
+    """uvicorn, but the signals are ours: what is open is drained before the server stops. Says when it accepts, and can stop that alone."""
+
+    def __init__(self, config: uvicorn.Config, announce: Announce) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[sockets_module.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+    def accept_no_more(self) -> None:
+        """Connections that nobody has accepted yet are left to the other processes on the same socket."""
+        for one in self.servers:
+            one.close()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
 
 
-async def _leave(stopping: asyncio.Event, realtime: Realtime, server: uvicorn.Server) -> None:
+async def _leave(stopping: asyncio.Event, realtime: Realtime, server: "_Server") -> None:
     await stopping.wait()
+    server.accept_no_more()
     await realtime.drain()
     server.should_exit = True

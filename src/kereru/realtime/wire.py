@@ -130,14 +130,25 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_ping(self) -> None:
         """Answer a ping, but neither into a full buffer nor for ever (bad input 100)."""
+        self._count_control()
+        if self.full or self.close_sent:
+            self.conn.data_to_send()
+        else:
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """The answer to our own ping begins the row of control frames anew; nobody asked for any other (bad input 100)."""
+        if self.pending_ping_payload is not None and bytes(event.data) == self.pending_ping_payload:
+            self._controls = 0
+            super().handle_pong(event)
+        else:
+            self._count_control()
+
+    def _count_control(self) -> None:
         self._controls += 1
         if self._controls > _CONTROLS_IN_A_ROW:
             self.conn.data_to_send()
             self.close(POLICY, "too_many_pings")
-        elif self.full:
-            self.conn.data_to_send()
-        else:
-            super().handle_ping()
 
     def handle_cont(self, event: Frame) -> None:
         """A message in fragments; in very many it is refused (bad input 100)."""

@@ -120,3 +120,43 @@ def test_children_end_when_the_supervisor_is_killed(short_folder: Path) -> None:
         run.process.kill()
         until(lambda: not any(alive(pid) for pid in run.pids.values()))
         assert run.lines("polite finished")
+
+
+def test_a_rolling_restart_replaces_one_after_the_other(short_folder: Path) -> None:
+    """SIGUSR1: of an overlapping process the successor is ready before it ends; of others none runs beside its successor."""
+    with supervised(short_folder, "overlapping", "polite") as run:
+        until(lambda: run.lines("polite ready") and run.lines("overlapping ready"))
+        run.process.send_signal(signal.SIGUSR1)
+        until(lambda: len(run.lines("polite ready")) == 2)
+        story = [" ".join(line.split()[:2]) for line in run.lines("")]
+        assert [line for line in story if line.startswith("overlapping")] == [
+            "overlapping started", "overlapping ready", "overlapping started", "overlapping ready", "overlapping finished",
+        ]  # fmt: skip
+        assert [line for line in story if line.startswith("polite")] == [
+            "polite started", "polite ready", "polite finished", "polite started", "polite ready",
+        ]  # fmt: skip
+        assert story.index("overlapping finished") < story.index("polite finished"), "one after the other"
+        first, second = (int(line.split()[2]) for line in run.lines("overlapping ready"))
+        assert (alive(first), alive(second)) == (False, True)
+
+
+def test_a_rolling_restart_is_given_up_when_a_successor_fails(short_folder: Path) -> None:
+    """The old process goes on, and those after it are left as they are."""
+    with supervised(short_folder, "once", "polite") as run:
+        until(lambda: run.lines("polite ready") and run.lines("once ready"))
+        (short_folder / "spent").touch()
+        run.process.send_signal(signal.SIGUSR1)
+        until(lambda: len(run.lines("once started")) == 2)
+        until(lambda: not alive(int(run.lines("once started")[1].split()[2])))
+        time.sleep(0.3)
+        assert alive(int(run.lines("once ready")[0].split()[2]))
+        assert len(run.lines("polite started")) == 1
+        assert not run.lines("once finished")
+
+
+def test_a_rolling_restart_ends_by_force_what_does_not_end(short_folder: Path) -> None:
+    """The limit of a stop holds for it too."""
+    with supervised(short_folder, "stubborn", stop_s=0.5) as run:
+        run.process.send_signal(signal.SIGUSR1)
+        until(lambda: len(run.lines("stubborn started")) == 2)
+        assert not alive(int(run.lines("stubborn started")[0].split()[2]))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.supervisor import ProcessSpec, StopRequest, Supervisor
 
 
@@ -20,32 +21,43 @@ def note(folder: Path, name: str, event: str) -> None:
         journal.write(f"{name} {event} {os.getpid()}\n")
 
 
-def polite(folder: Path, name: str) -> None:
+def polite(folder: Path, name: str, announce: Announce) -> None:
     """Runs until SIGTERM, then takes a moment to end in order."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     note(folder, name, "started")
+    time.sleep(0.1)
+    note(folder, name, "ready")
+    announce()
     while not ended:
         time.sleep(0.02)
     time.sleep(0.1)
     note(folder, name, "finished")
 
 
-def stubborn(folder: Path, name: str) -> None:
+def stubborn(folder: Path, name: str, announce: Announce) -> None:
     """Does not hear SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     note(folder, name, "started")
+    announce()
     while True:
         time.sleep(1)
 
 
-def failing(folder: Path, name: str) -> None:
+def failing(folder: Path, name: str, _announce: Announce) -> None:
     """Ends at once, with an error."""
     note(folder, name, "started")
     raise RuntimeError(name)
 
 
-TOYS: dict[str, Callable[[Path, str], None]] = {"polite": polite, "other": polite, "stubborn": stubborn, "failing": failing}
+def once(folder: Path, name: str, announce: Announce) -> None:
+    """Polite the first time; whoever comes after it fails."""
+    (failing if (folder / "spent").exists() else polite)(folder, name, announce)
+
+
+TOYS: dict[str, Callable[[Path, str, Announce], None]] = {
+    "polite": polite, "other": polite, "stubborn": stubborn, "failing": failing, "overlapping": polite, "once": once,
+}  # fmt: skip
 
 
 def main() -> None:
@@ -54,7 +66,8 @@ def main() -> None:
     supervisor = Supervisor(StopRequest(), stop_s=stop_s)
 
     def spec(name: str) -> ProcessSpec:
-        return ProcessSpec(name, lambda: TOYS[name](folder, name))
+        rolling = "overlap" if name in ("overlapping", "once") else "in_turn"
+        return ProcessSpec(name, lambda announce: TOYS[name](folder, name, announce), rolling=rolling)
 
     for name in names:
         supervisor.add(spec(name))

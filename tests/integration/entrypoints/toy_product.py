@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from kereru.entrypoints.demo import DemoAccount, DemoNumber, DemoPlatform, Seeded, demo
+from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.problems import MachineProblem
 from kereru.entrypoints.serve import Mains, serve
 from kereru.kernel.settings import Settings
@@ -41,7 +42,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def web(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+def web(settings: Settings, sockets: Sequence[socket.socket], announce: Announce) -> None:
     """A web process: answers on the inherited socket until SIGTERM."""
     Answer.url = settings.database_url
     server = http.server.HTTPServer(sockets[0].getsockname(), Answer, bind_and_activate=False)
@@ -50,12 +51,14 @@ def web(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     server.timeout = 0.05
     server.socket.settimeout(0.05)
+    announce()
     while not ended:
         server.handle_request()
 
 
-def idle(_settings: Settings) -> None:
+def idle(_settings: Settings, announce: Announce) -> None:
     """A process that only waits."""
+    announce()
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     while not ended:
