@@ -70,7 +70,7 @@ def verify_history(*, provider: Provider, home: Home = None, as_json: Json = Fal
     """Check a provider's history log in the database: no entry was changed, taken out or put in. Keep the last hash to compare with a later one."""
 
     async def work(desk: Operator) -> object:
-        provider_id = ids.decode(provider)
+        provider_id = await find_provider(desk, provider)
         async with desk.app.transaction(ProviderScope(provider_id)) as tx:
             return await history.verify(tx, provider_id)
 
