@@ -27,6 +27,9 @@ class MailKind(IntEnum):
     OPTED_OUT = 1
     POSTPONED = 2
     NUMBER_FAILED = 3
+    ACCOUNT_REFUSED = 4
+    WEBHOOK_MISSING = 5
+    UNKNOWN_NUMBER = 6
 
     @property
     def template(self) -> str:
@@ -57,6 +60,34 @@ class Occasion:
     provider: str
     at: datetime
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What an alert about a platform says: which one, at which carrier, since when (UTC), which number where it is about one."""
+
+    mail_id: int
+    kind: MailKind
+    platform: str
+    carrier: str
+    e164: str
+    provider: str
+    at: datetime
+    problem: str = ""
+
+
+def compose_trouble(trouble: Trouble, recipient: Recipient, *, sender: str, base_url: str) -> EmailMessage:
+    """The whole mail about a platform, as `compose` writes those about a user's number."""
+    words = {
+        "number": display(trouble.e164, "US"),
+        "platform": one_line(trouble.platform),
+        "carrier": one_line(trouble.carrier),
+        "provider": one_line(trouble.provider),
+        "at": in_zone(trouble.at, recipient.timezone),
+        "problem": one_line(trouble.problem),
+        "base_url": base_url,
+    }
+    return write(Letter(trouble.mail_id, trouble.kind.template, trouble.at), recipient, words, sender=sender)
 
 
 def compose(occasion: Occasion, recipient: Recipient, *, sender: str, base_url: str) -> EmailMessage:

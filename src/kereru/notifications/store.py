@@ -24,11 +24,23 @@ JOIN portal_role r ON r.provider_id = m.provider_id AND r.id = m.role_id
 JOIN sign_in s ON s.provider_id = r.provider_id AND s.id = r.sign_in_id
 LEFT JOIN end_user own ON own.provider_id = s.provider_id AND own.sign_in_id = s.id
 LEFT JOIN opt_in_event e ON m.kind IN (1, 2) AND e.provider_id = m.provider_id AND e.id = m.subject_id
-JOIN assignment a ON a.provider_id = m.provider_id AND a.id = coalesce(e.assignment_id, m.subject_id)
+JOIN assignment a ON m.kind IN (1, 2, 3) AND a.provider_id = m.provider_id AND a.id = coalesce(e.assignment_id, m.subject_id)
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 LEFT JOIN sign_in us ON us.provider_id = u.provider_id AND us.id = u.sign_in_id
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
+JOIN provider v ON v.provider_id = m.provider_id
+WHERE m.provider_id = scope_provider() AND m.id = %(mail)s
+"""
+_TROUBLE_MAIL = """
+SELECT m.id, m.kind, m.state, r.name AS recipient, s.email, coalesce(own.timezone, 'UTC') AS timezone, p.name AS platform, p.carrier, t.e164,
+  v.name AS provider, t.at, t.problem
+FROM mail m
+JOIN portal_role r ON r.provider_id = m.provider_id AND r.id = m.role_id
+JOIN sign_in s ON s.provider_id = r.provider_id AND s.id = r.sign_in_id
+LEFT JOIN end_user own ON own.provider_id = s.provider_id AND own.sign_in_id = s.id
+JOIN alert t ON t.provider_id = m.provider_id AND t.id = m.subject_id AND t.kind = m.kind
+JOIN platform p ON p.provider_id = t.provider_id AND p.id = t.platform_id
 JOIN provider v ON v.provider_id = m.provider_id
 WHERE m.provider_id = scope_provider() AND m.id = %(mail)s
 """
@@ -44,9 +56,19 @@ async def event_kind(tx: Transaction, event_id: int) -> int | None:
     return await tx.value(_EVENT_KIND, {"event": event_id})
 
 
+async def alert_kind(tx: Transaction, alert_id: int) -> int | None:
+    """What an alert is about."""
+    return await tx.value("SELECT kind FROM alert WHERE provider_id = scope_provider() AND id = %(alert)s", {"alert": alert_id})
+
+
 async def mail(tx: Transaction, mail_id: int) -> Row | None:
-    """Everything a mail says; None when its recipient is gone."""
+    """Everything a mail about a user's number says; None when its recipient is gone, or it is about something else."""
     return await tx.row(_MAIL, {"mail": mail_id})
+
+
+async def trouble_mail(tx: Transaction, mail_id: int) -> Row | None:
+    """The same of a mail about a platform."""
+    return await tx.row(_TROUBLE_MAIL, {"mail": mail_id})
 
 
 async def sent(tx: Transaction, mail_id: int) -> None:

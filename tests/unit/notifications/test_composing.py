@@ -6,7 +6,7 @@ from email.policy import default
 
 import pytest
 
-from kereru.notifications.model import MailKind, Occasion, Recipient, compose, in_zone, one_line
+from kereru.notifications.model import MailKind, Occasion, Recipient, Trouble, compose, compose_trouble, in_zone, one_line
 
 AT = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
 
@@ -29,7 +29,29 @@ def written(what: Occasion, recipient: Recipient | None = None):
     return message_from_bytes(message.as_bytes(), policy=default)
 
 
-@pytest.mark.parametrize("kind", MailKind)
+_TROUBLES = (MailKind.ACCOUNT_REFUSED, MailKind.WEBHOOK_MISSING, MailKind.UNKNOWN_NUMBER)
+
+
+@pytest.mark.parametrize("kind", _TROUBLES)
+def test_trouble_around_a_platform(kind: MailKind) -> None:
+    """R141: which platform, which number, since when, what was said and what to do, in both parts; names write no header and no markup."""
+    trouble = Trouble(7, kind, "Main\r\nBcc: thief@elsewhere.example", "Restcomm", "+12015550110", "Southern <b>Phone</b> Co.", AT, "401 refused")
+    recipient = Recipient("Olive Park", "olive@southern.example", "UTC")
+    mail = compose_trouble(trouble, recipient, sender="Kererū <kereru@phone.example>", base_url="https://phone.example")
+    read = message_from_bytes(mail.as_bytes(), policy=default)
+    assert read["To"].addresses[0].addr_spec == "olive@southern.example"
+    assert "Bcc" not in read
+    for part in ("plain", "html"):
+        text = read.get_body((part,)).get_content()
+        words = ["Restcomm", "Main Bcc: thief@elsewhere.example", "1 July 2026, 22:30 (UTC)", "https://phone.example"]
+        words += ["(201) 555-0110"] if kind is not MailKind.ACCOUNT_REFUSED else []
+        words += ["401 refused"] if kind is not MailKind.UNKNOWN_NUMBER else []
+        assert [word for word in words if word not in text] == []
+        assert "{{" not in text
+    assert "<b>Phone</b>" not in read.get_body(("html",)).get_content()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind not in _TROUBLES])
 def test_both_parts_name_number_user_and_time(kind: MailKind) -> None:
     """R13: the number and the user it is assigned to, in plain text and in HTML; nothing was left unfilled."""
     mail = written(occasion(kind=kind))

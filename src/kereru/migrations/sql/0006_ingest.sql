@@ -97,6 +97,16 @@ BEGIN
   INTO done_ordinals, done_outcomes, done_messages, providers, feeds, conversations, messages, versions
   FROM seen s;
 
+  IF 5 = ANY (done_outcomes) THEN
+    -- The operator is told, once a day for each such number (bad input 68).
+    PERFORM put_alert(i.provider, 6, i.platform, i."to", '') FROM (
+      SELECT DISTINCT i.provider, i.platform, i."to"
+      FROM ROWS FROM (jsonb_to_recordset(items) AS (provider bigint, platform bigint, "to" text)) WITH ORDINALITY
+        AS i (provider, platform, "to", ordinal)
+      JOIN unnest(done_ordinals, done_outcomes) AS d (ordinal, outcome) ON d.ordinal = i.ordinal AND d.outcome = 5
+      ORDER BY 1, 2, 3) i;
+  END IF;
+
   RETURN QUERY
   WITH woken AS MATERIALIZED (
     SELECT * FROM append_changes(providers, feeds, array_fill(1::smallint, ARRAY[cardinality(feeds)]), conversations, messages,

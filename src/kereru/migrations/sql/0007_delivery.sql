@@ -369,6 +369,10 @@ BEGIN
   UPDATE platform p SET stopped_at = app_now(), stopped_reason = i.reason
   FROM jsonb_to_recordset(items) AS i (stop_account boolean, reason text)
   WHERE i.stop_account AND p.provider_id = its_provider AND p.id = its_platform AND p.stopped_at IS NULL;
+  IF FOUND THEN
+    PERFORM put_alert(its_provider, 4, its_platform, '', p.stopped_reason) FROM platform p
+    WHERE p.provider_id = its_provider AND p.id = its_platform;
+  END IF;
 
   RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(array_fill(its_provider, ARRAY[cardinality(messages)]), messages) s;
 END $$;

@@ -31,8 +31,8 @@ END $$;
 CREATE TABLE mail (
   provider_id bigint NOT NULL REFERENCES provider,
   id bigint NOT NULL,
-  kind smallint NOT NULL CHECK (kind IN (1, 2, 3)), -- 1 a user said No, 2 a user postponed, 3 a number could not be set up
-  subject_id bigint NOT NULL,                       -- the opt_in_event (1, 2) or the assignment (3)
+  kind smallint NOT NULL CHECK (kind BETWEEN 1 AND 6), -- 1 a user said No, 2 a user postponed, 3 a number could not be set up; others: alert.kind
+  subject_id bigint NOT NULL,                       -- the opt_in_event (1, 2), the assignment (3) or the alert
   role_id bigint NOT NULL,
   state smallint NOT NULL DEFAULT 1 CHECK (state IN (1, 2, 3)), -- 1 waiting, 2 handed to the mail server, 3 refused by it
   problem text NOT NULL DEFAULT '',

@@ -20,3 +20,4 @@ def upgrade() -> None:
     run("0009_deletion")
     run("0010_intake")
     run("0011_retention")
+    run("0012_alerts")

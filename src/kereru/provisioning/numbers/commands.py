@@ -24,6 +24,7 @@ from kereru.provisioning.numbers.assigning import (
 )
 from kereru.provisioning.numbers.model import KEEP, MMS_AND_SMS, Assigned, AssignmentChanges, AssignmentEntry, AssignmentState
 from kereru.provisioning.platforms import store as platform_store
+from kereru.provisioning.platforms.alerts import alert_webhook_missing
 from kereru.provisioning.platforms.directory import CONFIG_CHANNEL
 from kereru.provisioning.platforms.model import open_hook_secret, seal_hook_secret
 
@@ -114,7 +115,11 @@ async def point_webhook(desk: Desk, ids: Mapping[str, int]) -> None:
     if row is None or row.state != AssignmentState.ENABLED:
         return
     adapter, access, url = await way_out(desk, ids["provider"], row.platform_id)
-    if await _point(desk, adapter, access, row, url) is not None:
+    problem = await _point(desk, adapter, access, row, url)
+    if problem is not None:
+        if not problem.temporary:
+            async with desk.database.transaction(ProviderScope(ids["provider"])) as tx:
+                await alert_webhook_missing(tx, ids["provider"], row.platform_id, row.e164, problem.reason)
         raise WebhookRemains
 
 

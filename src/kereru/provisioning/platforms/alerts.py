@@ -1,8 +1,23 @@
-"""The Send-Alerts guard: while there is a platform, somebody at the provider's level receives its alerts (R126, R127, R138, R139)."""
+"""The Send-Alerts guard: while there is a platform, somebody at the provider's level receives its alerts (R126, R127, R138, R139).
+
+And what is raised for them to receive, besides what concerns one user's number (R141): `put_alert` of 0012_alerts.sql raises what batches find.
+"""
 
 from kereru.kernel.db import Transaction
+from kereru.kernel.jobs import JobKind, defer
 from kereru.provisioning.errors import LastAlertRecipient, NoAlertRecipient
 from kereru.provisioning.platforms import store
+
+PLATFORM_ALERT = JobKind("notifications.alert_platform")
+"""There is trouble around a platform; ids: provider, alert. Handled by notifications."""
+_WEBHOOK_MISSING = 5
+
+
+async def alert_webhook_missing(tx: Transaction, provider_id: int, platform_id: int, e164: str, problem: str) -> None:
+    """A number in use has no webhook at its carrier, so its texts do not arrive; `problem` is what the carrier says. Once a day for each number."""
+    alert_id = await store.add_alert(tx, _WEBHOOK_MISSING, platform_id, e164, problem)
+    if alert_id is not None:
+        await defer(tx, PLATFORM_ALERT, provider=provider_id, alert=alert_id)
 
 
 async def alert_recipients_guard(tx: Transaction, provider_id: int) -> None:

@@ -133,6 +133,16 @@ async def resume(tx: Transaction, platform_id: int) -> bool:
     )
 
 
+async def add_alert(tx: Transaction, kind: int, platform_id: int, e164: str, problem: str) -> int | None:
+    """Raise an alert; its id, or None when it was raised today already."""
+    return await tx.value(
+        """INSERT INTO alert (provider_id, id, kind, platform_id, e164, day, at, problem)
+        VALUES (scope_provider(), new_id(), %(kind)s, %(platform)s, %(e164)s, (app_now() AT TIME ZONE 'UTC')::date, app_now(), %(problem)s)
+        ON CONFLICT (provider_id, kind, platform_id, e164, day) DO NOTHING RETURNING id""",
+        {"kind": kind, "platform": platform_id, "e164": e164, "problem": problem},
+    )
+
+
 async def ingress_platform(database: Database, token_hash: bytes) -> Row | None:
     """What ingress knows of the platform behind a token; the listed function of role kereru_ingest."""
     rows = await database.autocommit("SELECT * FROM ingress_platform(%(hash)s)", {"hash": token_hash})

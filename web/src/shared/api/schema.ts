@@ -1049,6 +1049,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/message-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of each text, newest first */
+        get: operations["listMessageLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/message-log/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a CSV file */
+        get: operations["exportMessageLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/message-log/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One text: its whole life, the raw exchange with the carrier, and who must act */
+        get: operations["getLoggedMessage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1148,8 +1199,8 @@ export interface components {
             friendly_name: string;
             shown_name: string;
             user: components["schemas"]["NamedUser"];
-            group: components["schemas"]["Named"];
-            reseller: components["schemas"]["Named"];
+            group: components["schemas"]["provisioning_numbers_presenting_Named"];
+            reseller: components["schemas"]["provisioning_numbers_presenting_Named"];
             platform: components["schemas"]["AssignedPlatform"];
             /** @enum {string} */
             messaging_type: "sms" | "mms_sms";
@@ -1432,6 +1483,33 @@ export interface components {
             kind: string;
             email: string;
         };
+        /** LogPage */
+        LogPage: {
+            items: components["schemas"]["LoggedMessage"][];
+            next: string | null;
+            searched_to: string | null;
+        };
+        /** LoggedMessage */
+        LoggedMessage: {
+            id: string;
+            /** Format: date-time */
+            at: string;
+            from: string;
+            from_display: string;
+            to: string;
+            to_display: string;
+            /** @enum {string} */
+            direction: "in" | "out";
+            status: string;
+            reason: components["schemas"]["messaging_model_Reason"] | null;
+            /** @enum {null|string} */
+            hidden: "withheld" | "blocked" | null;
+            text: string | null;
+            segments: number;
+            user: components["schemas"]["messaging_log_model_Named"];
+            group: components["schemas"]["messaging_log_model_Named"];
+            assignment_id: string;
+        };
         /** Lost */
         Lost: {
             /** @default 0 */
@@ -1464,13 +1542,38 @@ export interface components {
             /** @default [] */
             attachments: string[];
         };
+        /** MessageDetail */
+        MessageDetail: {
+            id: string;
+            sids: string[];
+            /** Format: date-time */
+            at: string;
+            from: string;
+            from_display: string;
+            to: string;
+            to_display: string;
+            /** @enum {string} */
+            direction: "inbound" | "outbound-api";
+            status: string;
+            reason: components["schemas"]["messaging_model_Reason"] | null;
+            /** @enum {null|string} */
+            hidden: "withheld" | "blocked" | null;
+            text: string | null;
+            cut_to: string | null;
+            characters: number;
+            /** @enum {string} */
+            encoding: "gsm7" | "ucs2";
+            segments: number;
+            user: components["schemas"]["messaging_log_model_Named"];
+            platform: components["schemas"]["messaging_log_model_Named"];
+            carrier: string;
+            verdict: components["schemas"]["Verdict"];
+            ticket: components["schemas"]["Ticket"];
+            steps: components["schemas"]["Step"][];
+            exchanges: components["schemas"]["RawExchange"][];
+        };
         /** NameBody */
         NameBody: {
-            name: string;
-        };
-        /** Named */
-        Named: {
-            id: string;
             name: string;
         };
         /** NamedUser */
@@ -1676,6 +1779,14 @@ export interface components {
             portal_accounts: number;
             can: string[];
         };
+        /** RawExchange */
+        RawExchange: {
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            request_id: string;
+            raw: string;
+        };
         /** ReadBody */
         ReadBody: {
             up_to?: string | null;
@@ -1793,6 +1904,16 @@ export interface components {
             /** @default  */
             code: string;
         };
+        /** Step */
+        Step: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            state: "good" | "waiting" | "wrong" | "note";
+            text: string;
+            /** @default  */
+            detail: string;
+        };
         /** Stopped */
         Stopped: {
             /** Format: date-time */
@@ -1801,6 +1922,11 @@ export interface components {
         };
         /** Struct */
         Struct: Record<string, never>;
+        /** Ticket */
+        Ticket: {
+            subject: string;
+            text: string;
+        };
         /** Tree */
         Tree: {
             items: components["schemas"]["TreeNode"][];
@@ -1857,10 +1983,29 @@ export interface components {
             disabled: boolean;
             can: string[];
         };
+        /** Verdict */
+        Verdict: {
+            /** @enum {string} */
+            who: "nobody" | "wait" | "us" | "carrier" | "recipient" | "customer";
+            title: string;
+            text: string;
+            /** @enum {null|string} */
+            desk?: "carrier" | "ours" | null;
+        };
+        /** Named */
+        messaging_log_model_Named: {
+            id: string;
+            name: string;
+        };
         /** Reason */
         messaging_model_Reason: {
             code: string;
             text: string;
+        };
+        /** Named */
+        provisioning_numbers_presenting_Named: {
+            id: string;
+            name: string;
         };
         /** Reason */
         provisioning_platforms_api_Reason: {
@@ -4023,6 +4168,121 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listMessageLog: {
+        parameters: {
+            query?: {
+                /** @description With `organisation`: whose log, with all below it. */
+                level?: "provider" | "reseller" | "group" | "user" | "assignment" | null;
+                /** @description The id of the provider, reseller, group, user or assignment that `level` names. */
+                organisation?: string | null;
+                /** @description A user by e-mail, instead of `level` and `organisation` (R95). */
+                email?: string;
+                /** @description Who sent it: a number in any form, or a piece of one. */
+                from?: string;
+                /** @description Who was to get it, likewise. */
+                to?: string;
+                /** @description Texts at or after this time. */
+                start?: string | null;
+                /** @description Texts before this time. */
+                end?: string | null;
+                /** @description Part of the message body. */
+                text?: string;
+                /** @description Only inbound or outbound texts. */
+                direction?: "in" | "out" | null;
+                /** @description Only texts that stand so. */
+                status?: "queued" | "sending" | "sent" | "delivered" | "undelivered" | "failed" | "expired" | "unknown" | "received" | null;
+                /** @description Only texts that were kept from their owner (Q13, Q26). */
+                hidden?: "withheld" | "blocked" | null;
+                /** @description How many on a page. */
+                limit?: number;
+                /** @description From `next` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    exportMessageLog: {
+        parameters: {
+            query?: {
+                /** @description With `organisation`: whose log, with all below it. */
+                level?: "provider" | "reseller" | "group" | "user" | "assignment" | null;
+                /** @description The id of the provider, reseller, group, user or assignment that `level` names. */
+                organisation?: string | null;
+                /** @description A user by e-mail, instead of `level` and `organisation` (R95). */
+                email?: string;
+                /** @description Who sent it: a number in any form, or a piece of one. */
+                from?: string;
+                /** @description Who was to get it, likewise. */
+                to?: string;
+                /** @description Texts at or after this time. */
+                start?: string | null;
+                /** @description Texts before this time. */
+                end?: string | null;
+                /** @description Part of the message body. */
+                text?: string;
+                /** @description Only inbound or outbound texts. */
+                direction?: "in" | "out" | null;
+                /** @description Only texts that stand so. */
+                status?: "queued" | "sending" | "sent" | "delivered" | "undelivered" | "failed" | "expired" | "unknown" | "received" | null;
+                /** @description Only texts that were kept from their owner (Q13, Q26). */
+                hidden?: "withheld" | "blocked" | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getLoggedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageDetail"];
+                };
             };
             default: components["responses"]["Problem"];
         };
