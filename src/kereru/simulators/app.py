@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from kereru.simulators.asgi import (
+    BrokenOff,
     Outcome,
     Receive,
     Request,
@@ -44,6 +45,8 @@ class Simulators:
             return
         try:
             request = await read_request(scope, receive)
+        except BrokenOff:
+            return
         except TooLarge:
             await perform(problem(413, "too_large", "The body is larger than 4 MiB."), scope, receive, send, self.stopping)
             return

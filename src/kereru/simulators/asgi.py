@@ -66,6 +66,10 @@ class TooLarge(Exception):
     """The request's body is over the cap."""
 
 
+class BrokenOff(Exception):
+    """The caller went away before the end of its body: there is nobody to answer, and half a request is none."""
+
+
 class Request:
     """One HTTP request, its body read to the end."""
 
@@ -113,12 +117,14 @@ def problem(status: int, code: str, title: str) -> Answer:
 
 
 async def read_request(scope: Scope, receive: Receive) -> Request:
-    """Read one request to its end. Raises TooLarge over 4 MiB."""
-    event = await receive()
-    body = cast("bytes", event.get("body", b""))
-    while event.get("more_body", False):
+    """Read one request to its end. Raises TooLarge over 4 MiB, BrokenOff when the end does not come."""
+    body, more = b"", True
+    while more:
         event = await receive()
+        if event["type"] == "http.disconnect":
+            raise BrokenOff
         body += cast("bytes", event.get("body", b""))
+        more = bool(event.get("more_body", False))
         if len(body) > LARGEST_BODY:
             raise TooLarge
     return Request(

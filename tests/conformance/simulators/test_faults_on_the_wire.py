@@ -242,3 +242,23 @@ async def test_stopping_does_not_wait_for_held_answers() -> None:
         began = loop.time()
     assert loop.time() - began < 1
     held.close()
+
+
+@CARRIERS
+@pytest.mark.parametrize("ending", ["end", "reset"])
+async def test_half_a_request_is_none(sim: RunningSimulators, carrier: str, call: tuple[str, str, str, str], ending: str) -> None:
+    """G10: a connection that breaks off in the body gives nobody the beginning of a text, and the ledger counts no send."""
+    path, content_type, auth, body = call
+    parts = urlsplit(sim.url)
+    _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: sim\r\nAuthorization: {auth}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    # Half of a form is a whole form as well; only the announced length tells.
+    writer.write((head + body[:-1]).encode())
+    await writer.drain()
+    if ending == "end":
+        writer.write_eof()
+    else:
+        writer.transport.abort()
+    assert status(await raw(sim, call)) in {200, 201}, "a whole request after it: what came before has been dealt with"
+    assert [message.text for message in await sim.control.phone_messages(PHONE)] == ["Hi"], carrier
+    writer.close()
