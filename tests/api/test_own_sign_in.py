@@ -182,8 +182,11 @@ async def test_a_level_can_demand_it_of_all_below(own_stage: Any, level: str) ->
         assert (await _signed_in(client, email, "not the password")).status_code == 401
         made = (await client.post(f"{PREFIX}/session/totp/setup", json={"email": email, "password": PASSWORD})).json()
         assert (await _signed_in(client, email, code="000000")).json()["code"] == "wrong_code"
-        assert (await _signed_in(client, email, code=TOTP(made["secret"]).now())).status_code == 200
+        entered = await _signed_in(client, email, code=TOTP(made["secret"]).now())
+        assert (entered.status_code, len(entered.json()["recovery_codes"])) == (200, 10)
         assert (await client.get(f"{PREFIX}/session/totp")).json()["demanded"] is True
+        by_recovery = await _signed_in(client, email, code=entered.json()["recovery_codes"][0])
+        assert (by_recovery.status_code, by_recovery.json()["recovery_codes"]) == (200, [])
         later = TOTP(made["secret"]).generate_otp(int(stage.clock.now().timestamp()) // 30 + 1)
         assert (await client.post(f"{PREFIX}/session/totp/remove", json={"code": later})).json()["code"] == "second_factor_demanded"
 

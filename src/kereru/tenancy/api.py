@@ -59,13 +59,19 @@ class Session(msgspec.Struct, frozen=True):
     can: list[str]
 
 
+class SignedIn(Session, frozen=True):
+    """The answer to a sign-in. `recovery_codes` where it has ended the set-up of a second factor; they are shown this once."""
+
+    recovery_codes: tuple[str, ...] = ()
+
+
 AnyRequest = Request[Any, Any, Any]
 
 
 @post("/session", opt=policy(ANYONE), status_code=200)
 async def sign_in(
     request: AnyRequest, data: SignInBody, database: Database, settings: Settings, clock: Clock, sealer: Sealer, authenticator: Authenticator
-) -> Response[Session]:
+) -> Response[SignedIn]:
     """Sign in. The token is always a new one, and the one the browser came with ends (bad input 96)."""
     tried = Try(
         email=data.email,
@@ -74,13 +80,15 @@ async def sign_in(
         address=request.client.host if request.client else "",
         agent=request.headers.get("user-agent", ""),
     )
-    token = await commands.sign_in(database, sealer, clock, Lifetimes(settings.session_idle_s, settings.session_max_s), tried)
+    entered = await commands.sign_in(database, sealer, clock, Lifetimes(settings.session_idle_s, settings.session_max_s), tried)
     await _end_own(request, database, authenticator)
-    fresh = session_credential(token.reveal())
+    fresh = session_credential(entered.token.reveal())
     principal = await authenticator.principal(fresh) if fresh else None
     if principal is None:
         raise KereruError
-    return Response(present(principal), cookies=[_cookie(settings, token.reveal(), settings.session_max_s)])
+    said = present(principal)
+    answer = SignedIn(said.email, said.user, said.roles, said.can, entered.recovery_codes)
+    return Response(answer, cookies=[_cookie(settings, entered.token.reveal(), settings.session_max_s)])
 
 
 @get("/session", opt=policy(SIGNED_IN))

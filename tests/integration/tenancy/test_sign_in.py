@@ -27,8 +27,8 @@ async def sign_in(
     tenancy: Any, password: str = PASSWORD, *, email: str = EMAIL, code: str = "", address: str = HOME, agent: str = "test"
 ) -> Credential:
     lifetimes = Lifetimes(tenancy.settings.session_idle_s, tenancy.settings.session_max_s)
-    token = await commands.sign_in(tenancy.database, SEALER, tenancy.clock, lifetimes, Try(email, Secret(password), code, address, agent))
-    credential = session_credential(token.reveal())
+    entered = await commands.sign_in(tenancy.database, SEALER, tenancy.clock, lifetimes, Try(email, Secret(password), code, address, agent))
+    credential = session_credential(entered.token.reveal())
     assert credential is not None
     return credential
 

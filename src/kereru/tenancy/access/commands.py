@@ -78,8 +78,15 @@ async def prove_password(database: Database, tried: Try) -> Proven:
     return Proven(provider_id, sign_in_id, tuple(taken))
 
 
-async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: Lifetimes, tried: Try) -> Secret:
-    """A new session's token. Raises WrongSignIn, CodeNeeded, WrongCode, TooManyTries; SecondFactorNeeded where one is demanded and none set up.
+class Entered(msgspec.Struct, frozen=True):
+    """A new session's token; with the recovery codes where this sign-in has ended the set-up of a second factor."""
+
+    token: Secret
+    recovery_codes: tuple[str, ...] = ()
+
+
+async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: Lifetimes, tried: Try) -> Entered:
+    """A new session. Raises WrongSignIn, CodeNeeded, WrongCode, TooManyTries; SecondFactorNeeded where one is demanded and none set up.
 
     The code is of the authenticator app or one for recovery. Where a second factor is demanded and its set-up has begun, the first good code ends it.
     """
@@ -97,8 +104,9 @@ async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: L
         if missing or (person.totp_sealed is not None and not tried.code):
             await throttling.give_back(tx, *proven.taken)
         else:
+            codes: tuple[str, ...] = ()
             if demanded:
-                await second_factor.confirm(tx, sealer, clock, provider_id, proven.sign_in_id, tried.code, address=tried.address)
+                codes = await second_factor.confirm(tx, sealer, clock, provider_id, proven.sign_in_id, tried.code, address=tried.address)
             elif person.totp_sealed is not None:
                 await second_factor.check(tx, sealer, clock, provider_id, person, tried.code)
             await tx.run(
@@ -108,7 +116,7 @@ async def sign_in(database: Database, sealer: Sealer, clock: Clock, lifetimes: L
             )  # fmt: skip
             await tx.run(store.KNOW_ADDRESS, {**whom, "address": tried.address})
             await throttling.give_back(tx, *proven.taken)
-            return token
+            return Entered(token, codes)
     raise SecondFactorNeeded if missing else CodeNeeded
 
 

@@ -75,6 +75,11 @@ export class Branches {
     return rows
   })
 
+  /** The first look at a tree shows what is right below its tops. */
+  begin(): void {
+    if (this.opened.size === 0) for (const root of this.portal.roots) this.toggle(`${root.level} ${root.id}`, true)
+  }
+
   toggle(key: string, open = !this.opened.has(key)): void {
     if (key.startsWith('user ') || open === this.opened.has(key)) return
     const opened = new Set(this.opened)

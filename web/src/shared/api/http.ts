@@ -4,11 +4,13 @@
  */
 import type {
   Answer,
+  AuthenticatorKey,
   Changes,
   ClientSettings,
   Conversation,
   Licence,
   LicenceNumber,
+  MailLink,
   Message,
   Outgoing,
   Page,
@@ -16,6 +18,7 @@ import type {
   Reason,
   Region,
   Session,
+  SignedIn,
 } from './types'
 
 export const BASE = '/api/v1'
@@ -103,7 +106,15 @@ function query(parameters: Record<string, string | number | null | undefined>): 
 
 export const api = {
   session: () => call<Session>('GET', '/session'),
-  signIn: (email: string, password: string) => call<Session>('POST', '/session', { email, password }),
+  /** `code`: of the authenticator app, or one for recovery; empty where none was asked for. */
+  signIn: (email: string, password: string, code = '') =>
+    call<SignedIn>('POST', '/session', { email, password, ...(code ? { code } : {}) }),
+  beginSecondFactor: (email: string, password: string) =>
+    call<AuthenticatorKey>('POST', '/session/totp/setup', { email, password }),
+  askForReset: (email: string) => call<unknown>('POST', '/password-resets', { email }),
+  lookAtLink: (token: string) => call<MailLink>('GET', `/password-resets/${encodeURIComponent(token)}`),
+  useLink: (token: string, password: string) =>
+    call<undefined>('POST', `/password-resets/${encodeURIComponent(token)}`, { password }),
   signOut: () => call<undefined>('DELETE', '/session'),
   licence: () => call<Licence>('GET', '/licence'),
   regions: () => call<Region[]>('GET', '/regions'),

@@ -20,6 +20,9 @@ export const checked: [
   Same<ours.Reason, Theirs['messaging_model_Reason']>,
   Same<ours.Role, Theirs['SessionRole']>,
   Same<ours.Session, Theirs['Session']>,
+  Same<ours.SignedIn, Theirs['SignedIn']>,
+  Same<ours.AuthenticatorKey, Theirs['SetUp']>,
+  Same<ours.MailLink, Theirs['LinkShown']>,
   Same<ours.LicenceNumber, Theirs['LicenceNumber']>,
   Same<ours.ClientSettings, Theirs['LicenceSettings']>,
   Same<ours.Region, Theirs['Region']>,
@@ -32,4 +35,4 @@ export const checked: [
   Same<ours.Preflight, Theirs['Preflight']>,
   Same<ours.Change, Theirs['PresentedChange']>,
   Same<ours.Changes, Theirs['ChangePage']>,
-] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]
+] = [true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true, true]

@@ -1904,6 +1904,15 @@ export interface components {
             /** @default  */
             code: string;
         };
+        /** SignedIn */
+        SignedIn: {
+            email: string;
+            user: components["schemas"]["SessionUser"] | null;
+            roles: components["schemas"]["SessionRole"][];
+            can: string[];
+            /** @default [] */
+            recovery_codes: string[];
+        };
         /** Step */
         Step: {
             /** Format: date-time */
@@ -2094,7 +2103,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Session"];
+                    "application/json": components["schemas"]["SignedIn"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -31,6 +31,22 @@ export interface Session {
   can: string[]
 }
 
+/** The answer to a sign-in; recovery codes where it has ended the set-up of a second factor. */
+export interface SignedIn extends Session {
+  recovery_codes: string[]
+}
+
+export interface AuthenticatorKey {
+  secret: string
+  uri: string
+}
+
+/** Whom a link of a mail is for. */
+export interface MailLink {
+  kind: string
+  email: string
+}
+
 export interface LicenceNumber {
   id: string
   number: string
