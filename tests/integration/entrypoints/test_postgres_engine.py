@@ -1,5 +1,6 @@
 """The embedded engine, for real: started, stopped, killed, recovered, refused (design §3; issue 2 point 2; G1's ground)."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -259,3 +260,13 @@ def test_as_root_the_engine_runs_as_a_service_user_even_under_a_closed_home(shor
         assert closed.stat().st_mode & 0o777 == 0o700
     finally:
         engine.stop()
+
+
+def test_many_large_batches_at_once_do_not_exhaust_the_locks(postgres_engine: EmbeddedPostgres, database_url: str) -> None:
+    """Each carrier id of a batch of receipts is a lock (G20). Forty batches of five hundred hold more than PostgreSQL's usual table has room for."""
+    with contextlib.ExitStack() as ending:
+        room = int(str(ask(database_url, "SHOW max_connections"))) * 64
+        assert room < 40 * 500
+        for batch in range(40):
+            connection = ending.enter_context(psycopg.connect(database_url))
+            connection.execute("SELECT lock_carrier_ids(ARRAY(SELECT %s || ' ' || i FROM generate_series(1, 500) i))", [batch])

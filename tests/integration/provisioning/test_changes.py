@@ -1,5 +1,6 @@
 """Old state + changes = state fetched again, for every command of provisioning (issue 2 §5)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,8 +9,10 @@ import psycopg
 import pytest
 
 from changes import assert_changes_explain, changes_after, fetch_state
+from kereru.kernel.errors import Conflict
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
+from kereru.provisioning.licences.commands import licence_turned
 from kereru.provisioning.numbers.deletion import end_assignment
 from kereru.provisioning.opt_in import commands
 from kereru.provisioning.opt_in.model import Answer, Witness
@@ -105,3 +108,28 @@ async def test_changes_tell_the_whole_truth(tenant: Tenant, steps: tuple[Step, .
         news, position = await changes_after(tenant.database, Presenter(), tenant.provider_id, tenant.ana.id, tenant.ana.feed_id, position)
         assert_changes_explain(before, news, after)
         before = after
+
+
+async def test_a_licence_that_turns_while_a_number_comes_is_tried_again(tenant: Tenant) -> None:
+    """Numbers are held in one order by everybody: the job holds no number that came after it began, and misses none either."""
+    await tenant.platform("restcomm")
+    await tenant.assign(tenant.ana)
+    ids = {"provider": tenant.provider_id, "user": tenant.ana.id}
+    [mine] = tenant.sql("SELECT id, version FROM number")
+    with psycopg.connect(tenant.url) as other:
+        other.execute("SELECT 1 FROM number WHERE id = %s FOR UPDATE", [mine.id])
+        turning = asyncio.create_task(licence_turned(tenant.desk, ids))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not await asyncio.to_thread(tenant.sql, waiting):
+            await asyncio.sleep(0.01)
+        other.execute(
+            "INSERT INTO number (provider_id, id, platform_id, e164) SELECT provider_id, id - 1, platform_id, '+12015550177' FROM number;"
+            "INSERT INTO assignment (provider_id, id, number_id, user_id, state)"
+            " SELECT provider_id, new_id(), number_id - 1, user_id, 4 FROM assignment"
+        )
+        other.commit()
+        with pytest.raises(Conflict):
+            await turning
+    assert {row.version for row in tenant.sql("SELECT version FROM number")} <= {mine.version, 1}
+    await licence_turned(tenant.desk, ids)
+    assert tenant.sql("SELECT version FROM number WHERE id = %(id)s", id=mine.id)[0].version == mine.version + 1

@@ -72,3 +72,16 @@ async def test_it_waits_for_a_database_that_is_not_there_yet(database: Database,
             await until(lambda: heard == ["1:2"])
         finally:
             await backbone.stop()
+
+
+async def test_an_address_that_names_the_owner_does_not_make_it_the_owner(database: Database, database_url: str) -> None:
+    """Design §9: the same rule as for the pools; with a direct address, too."""
+    backbone = PostgresBackbone(database_url, "kereru_app", database)
+    backbone.subscribe(FEED_CHANNEL, lambda _: None, lambda: None)
+    await backbone.start()
+    try:
+        with psycopg.connect(database_url) as owner:
+            row = owner.execute("SELECT usename::text FROM pg_stat_activity WHERE pid = %s", [backbone.backend_pid]).fetchone()
+        assert row == ("kereru_app",)
+    finally:
+        await backbone.stop()

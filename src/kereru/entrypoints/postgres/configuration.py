@@ -14,7 +14,12 @@ DATABASE = "kereru"
 ROLES = ("kereru_owner", "kereru_app", "kereru_ingest", "kereru_service", "kereru_support")
 """The first is made by initdb, the others by the migrations; peer authentication lets our own system users act as each."""
 
+# A batch of 200 receipts holds a lock for each carrier's id and one for each week and index it reads: about 700. The usual 64 a connection let ten
+# such batches at once exhaust the table; this leaves room for all that can run (four a web process), and most of a batch's locks cost it nothing.
+_LOCKS = "256"
+
 _ALWAYS = {
+    "max_locks_per_transaction": _LOCKS,
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "superuser_reserved_connections": "3",

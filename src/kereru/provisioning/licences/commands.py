@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from kereru.kernel.db import ProviderScope, Transaction
+from kereru.kernel.errors import Conflict
 from kereru.kernel.jobs import JobKind, defer
 from kereru.provisioning.changes import Owned, lock_numbers, tell_owners
 from kereru.provisioning.desk import Desk, ReleaseWithheld
@@ -26,11 +27,10 @@ async def set_licence(
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> None:
-    """License a user for `product` from `starts_at` (now) to `ends_at` (open), or with None end his licence now. Raises NoSuchUser."""
+    """License a user for `product` from `starts_at` (now) to `ends_at` (open), or with None end his licence now. Raises NoSuchUser, Conflict."""
     if not await store.user_exists(tx, user_id):
         raise NoSuchUser
-    held = await store.held(tx, user_id)
-    await lock_numbers(tx, [row.number_id for row in held])
+    locked = await _lock_held(tx, user_id)
     if product is None:
         await store.end(tx, user_id)
     else:
@@ -38,18 +38,28 @@ async def set_licence(
         for instant in (starts_at, ends_at):
             if instant is not None and (delay_s := await store.seconds_until(tx, instant)) > 0:
                 await defer(tx, LICENCE_TURNED, delay_s=delay_s, provider=provider_id, user=user_id)
-    await _turned(tx, provider_id, user_id, release)
+    await _turned(tx, provider_id, user_id, locked, release)
 
 
 async def licence_turned(desk: Desk, ids: Mapping[str, int]) -> None:
-    """The job at a licence's begin or end; telling a client twice does no harm."""
+    """The job at a licence's begin or end; telling a client twice does no harm. Raises Conflict, which is tried again."""
     async with desk.database.transaction(ProviderScope(ids["provider"])) as tx:
-        await lock_numbers(tx, [row.number_id for row in await store.held(tx, ids["user"])])
-        await _turned(tx, ids["provider"], ids["user"], desk.release_withheld)
+        locked = await _lock_held(tx, ids["user"])
+        await _turned(tx, ids["provider"], ids["user"], locked, desk.release_withheld)
 
 
-async def _turned(tx: Transaction, provider_id: int, user_id: int, release: ReleaseWithheld) -> None:
+async def _lock_held(tx: Transaction, user_id: int) -> frozenset[int]:
+    """Hold the user's numbers, in the order in which everybody holds numbers; answers which."""
+    numbers = [row.number_id for row in await store.held(tx, user_id)]
+    await lock_numbers(tx, numbers)
+    return frozenset(numbers)
+
+
+async def _turned(tx: Transaction, provider_id: int, user_id: int, locked: frozenset[int], release: ReleaseWithheld) -> None:
+    """Act on the user's numbers under their locks. Raises Conflict when one came meanwhile: to hold it now would break the order of locks."""
     held = await store.held(tx, user_id)
+    if not locked >= {row.number_id for row in held}:
+        raise Conflict
     if await store.product(tx, user_id) is not None:
         for row in held:
             if OptIn(row.opt_in).usable:
