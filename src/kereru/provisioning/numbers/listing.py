@@ -61,7 +61,7 @@ _AT: Mapping[str, str] = {
     "user": " AND u.id = %(organisation)s",
 }
 _SEARCH = """
- AND (n.e164 LIKE %(digits)s OR a.friendly_name ILIKE %(words)s OR u.name ILIKE %(words)s OR s.email ILIKE %(words)s)
+ AND (n.e164 LIKE %(digits)s OR lower(concat_ws(E'\n', a.friendly_name, u.name, s.email)) LIKE lower(%(words)s))
 """
 _NUMBER_LIKE = re.compile(r"[0-9+().\-/ *]*[0-9][0-9+().\-/ *]*", re.ASCII)
 
