@@ -96,7 +96,7 @@ class Account {
   show(c) {
     const last = c.list.at(-1)
     const { id: nid, number, display, friendly_name, can } = c.number
-    return { id: c.id, number: { id: nid, number, display, friendly_name }, number_id: nid, remote: c.remote, remote_display: c.remote_display, name: c.name, name_source: c.name_source, unread: c.unread, last_message: last ? this.showMessage(last) : null, last_at: last?.at ?? iso(Date.now()), version: c.version, can: can.includes('send') ? ['send'] : [] } // prettier-ignore
+    return { id: c.id, number: { id: nid, number, display, friendly_name }, number_id: nid, remote: c.remote, remote_display: c.remote_display, name: c.name, name_source: c.name_source, unread: c.unread, last_message: last ? this.showMessage(last) : null, last_at: last?.at ?? iso(Date.now()), blocked: false, version: c.version, can: can.includes('send') ? ['send'] : [] } // prettier-ignore
   }
   push(kind, { message = null, conversation = null, number = null }) {
     if (conversation) conversation.version += 1

@@ -293,6 +293,18 @@ export class Client {
     }
   }
 
+  /** R129: block the other side, or take it back; whether that was done. The live line tells the other devices. */
+  async setBlocked(conversation: Conversation, blocked: boolean, reason = ''): Promise<boolean> {
+    try {
+      const news = await (blocked ? api.block(conversation.id, reason) : api.unblock(conversation.id))
+      this.state = reduce.applyConversation(this.state, news)
+      return true
+    } catch (error) {
+      this.say(error)
+      return false
+    }
+  }
+
   // Writing
 
   /** R40: the conversation comes into being with its first text. `to` is E.164 or what was typed. */

@@ -128,6 +128,8 @@ export const api = {
     call<Page<Message>>('GET', `/conversations/${id}/messages${query({ cursor, limit })}`),
   markRead: (id: string, upTo: string | null) =>
     call<Conversation>('POST', `/conversations/${id}/read`, { up_to: upTo }),
+  block: (id: string, reason: string) => call<Conversation>('POST', `/conversations/${id}/block`, { reason }),
+  unblock: (id: string) => call<Conversation>('DELETE', `/conversations/${id}/block`),
   markUnread: (id: string) => call<Conversation>('POST', `/conversations/${id}/unread`, {}),
   send: (clientId: string, outgoing: Outgoing) => call<Message>('PUT', `/messages/${clientId}`, outgoing),
   resend: (id: string, attempt: number, despiteUnknown: boolean) =>
