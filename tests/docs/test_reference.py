@@ -1,4 +1,4 @@
-"""docs/reference/settings.md and docs/reference/errors.md are made from the program itself and cannot fall behind.
+"""docs/reference/settings.md, errors.md and metrics.md are made from the program itself and cannot fall behind.
 
 To make them again: `WRITE_REFERENCE=1 .venv/bin/pytest tests/docs -k reference`.
 """
@@ -17,6 +17,7 @@ import pytest
 import kereru
 from kereru.carriers.numbering import DialingHabits, NumberProblem, read_typed
 from kereru.kernel.errors import KereruError, sentence
+from kereru.kernel.metrics import DEFINED
 from kereru.kernel.settings import PREFIX, Settings
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
@@ -102,13 +103,37 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """docs/reference/metrics.md, from what the modules define."""
+    for module in pkgutil.walk_packages(kereru.__path__, "kereru."):
+        if not module.name.startswith(NOT_OURS):
+            importlib.import_module(module.name)
+    lines = [
+        "# Metrics",
+        "",
+        f"Made from the definitions in the program. {AGAIN}",
+        "",
+        "`/metrics` answers programs on this machine only, in the form that Prometheus reads. It shows the figures of every process of this machine:",
+        "of the web process that was asked as they are now, of the others as they were at most 5 s ago; the label `process` says whose each is.",
+        "No label holds a tenant, a phone number or an id. Figures of the database itself (replication, archive, disk) come from PostgreSQL's own",
+        "exporter, those of certificates from the proxy in front.",
+        "",
+        "| Metric | Kind | Labels | Meaning |",
+        "|---|---|---|---|",
+    ]
+    for one in sorted(DEFINED.values(), key=lambda one: one.name):
+        labels = ", ".join(f"`{label}`" for label in one.labels) or "–"
+        lines.append(f"| `{one.name}` | {one.kind} | {labels} | {one.words} |")
+    return "\n".join(lines) + "\n"
+
+
 NUMBERS = {
     "": "missing", "hello": "none at all", "+1202": "too short", "+12025550142999999": "too long", "2025550142 x5": "an extension",
     "٢٠٢٥٥٥٠١٤٢": "in other digits", "911": "an emergency number", "72345": "a short code that never wrote",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "made"), [("settings.md", settings_page), ("errors.md", errors_page)])
+@pytest.mark.parametrize(("name", "made"), [("settings.md", settings_page), ("errors.md", errors_page), ("metrics.md", metrics_page)])
 def test_the_reference_is_what_the_program_says(name: str, made: object) -> None:
     """Neither a setting nor an error code is without its line."""
     assert callable(made)

@@ -3,6 +3,7 @@
 `/ingress/` and the socket go straight to their applications, `/api/` through the checks of the door to the routes, the rest to the web app.
 """
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -140,7 +141,7 @@ class Dispatcher:
         # Foreign looks like missing: strangers need not know that there are figures.
         if not is_local(scope):
             raise NotFound
-        await answer(send, 200, exposition(), "text/plain; version=0.0.4; charset=utf-8")
+        await answer(send, 200, await asyncio.to_thread(exposition), "text/plain; version=0.0.4; charset=utf-8")
 
 
 def check_address(scope: Scope) -> None:

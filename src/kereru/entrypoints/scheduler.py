@@ -10,6 +10,7 @@ import uvloop
 from kereru.entrypoints.jobs import run_jobs
 from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.wiring import desk_of, sealer_of, stop_event
+from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.db.weeks import drop_old_weeks, make_weeks
 from kereru.kernel.errors import Unavailable
@@ -19,6 +20,7 @@ from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging.delivery import store as delivery
+from kereru.messaging.delivery.figures import FIGURES_EVERY_S, Figures
 from kereru.messaging.retention import forget_old
 
 _log = get_logger("scheduler")
@@ -50,6 +52,7 @@ async def run(settings: Settings, announce: Announce) -> None:
         tasks = [
             asyncio.create_task(run_jobs(settings, app, desk)),
             asyncio.create_task(_every(EXPIRE_EVERY_S, expire)),
+            asyncio.create_task(_every(FIGURES_EVERY_S, Figures(service, SystemClock(), settings.key_path).show)),
             *(asyncio.create_task(keep_up(service, task)) for task in upkeep(settings, service)),
         ]
         announce()

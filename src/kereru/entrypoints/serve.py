@@ -18,6 +18,7 @@ from kereru.entrypoints.postgres import EmbeddedPostgres, EngineOptions, State
 from kereru.entrypoints.postgres.places import prepare_home
 from kereru.entrypoints.problems import MachineProblem, Stopped
 from kereru.entrypoints.supervisor import Companion, ProcessSpec, StopRequest, Supervisor
+from kereru.kernel import metrics
 from kereru.kernel.logging import configure, get_logger
 from kereru.kernel.settings import Settings
 
@@ -170,6 +171,7 @@ def add_processes(running: Installation, listening: socket.socket, mains: Mains)
     def add(name: str, target: Callable[[Announce], None], rolling: Literal["overlap", "in_turn"]) -> None:
         def process(announce: Announce) -> None:
             configure(settings.log_level, process=name)
+            metrics.share(settings.metrics_path, name)
             target(announce)
 
         running.supervisor.add(ProcessSpec(name, process, rolling=rolling))

@@ -96,6 +96,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.intake_folder) if self.intake_folder else self.home_path / "intake"
 
     @property
+    def metrics_path(self) -> Path:
+        """Where the processes write their figures for each other."""
+        return self.home_path / "metrics"
+
+    @property
     def base_url(self) -> str:
         """The address people and carriers use, without a slash at the end."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")

@@ -23,7 +23,7 @@ from kereru.kernel.db import INSTALLATION, Database, Row
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.faults import Faults
 from kereru.kernel.logging import get_logger
-from kereru.kernel.metrics import counter, gauge
+from kereru.kernel.metrics import Codes, counter, gauge
 from kereru.messaging.delivery import store
 from kereru.messaging.delivery.gate import Gate
 from kereru.messaging.delivery.look_up import look_up_due
@@ -35,6 +35,8 @@ from kereru.messaging.trouble import Fault, fault_of
 
 _log = get_logger("messaging.delivery")
 _handovers = counter("handovers_total", "Hand-overs to carriers by how they ended.", ("carrier", "outcome"))
+_reasons = counter("handover_errors_total", "Hand-overs that were not accepted, by why.", ("carrier", "code"))
+_codes = Codes()
 _in_flight = gauge("handovers_in_flight", "Hand-overs now at carriers.", ("carrier",))
 
 WINDOW = 128
@@ -296,6 +298,8 @@ class Line:
             _log.error("handover.broken", message=part.message_id, begun=begun, error=repr(error))
             settled = broken(part) if begun else replace(unsent(part), retry_s=retry_delay_s(part.deferrals, None, self.sender.dice))
         _handovers.labels(carrier, settled.outcome).inc()
+        if settled.code:
+            _reasons.labels(carrier, _codes.label(settled.code)).inc()
         self._circuit.record(taken=settled.outcome in ("accepted", "refused"), now=self.sender.clock.monotonic())
         return settled
 

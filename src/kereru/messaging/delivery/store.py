@@ -17,7 +17,8 @@ _SETTLE = "SELECT feed_id, number FROM settle_handovers(%(provider)s, %(platform
 _EXPIRE = "SELECT feed_id, number FROM expire_outbox(%(most)s)"
 _LOOK_UPS = "SELECT * FROM due_look_ups(%(provider)s, %(platform)s, %(window_s)s, %(most)s)"
 _RECEIPTS = "SELECT feed_id, number FROM ingest_receipts(%(items)s::text::jsonb)"
-_FIGURES = "SELECT * FROM delivery_figures()"
+_FIGURES = "SELECT * FROM delivery_figures() CROSS JOIN trouble_figures()"
+_RECEIPT_FIGURES = "SELECT * FROM receipt_figures(%(from_id)s, %(to_id)s)"
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -111,8 +112,13 @@ async def receipts(tx: Transaction, items: str) -> None:
 
 
 async def figures(tx: Transaction) -> Row:
-    """Counts and ages for the metrics."""
+    """Counts and ages for the metrics, and the database's time."""
     return await tx.row(_FIGURES)
+
+
+async def receipt_figures(tx: Transaction, from_id: int, to_id: int) -> list[Row]:
+    """By carrier, of messages with these ids: parts that were taken, those without a receipt by now, seconds until the first one."""
+    return await tx.rows(_RECEIPT_FIGURES, {"from_id": from_id, "to_id": to_id})
 
 
 def _wake(tx: Transaction, rows: list[Row]) -> None:

@@ -13,7 +13,7 @@ from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.errors import KereruError
 from kereru.kernel.limits import EXCHANGE_BYTES, INGEST_BATCH
 from kereru.kernel.logging import get_logger
-from kereru.kernel.metrics import counter
+from kereru.kernel.metrics import Codes, counter
 from kereru.messaging.consent import consent_word
 from kereru.messaging.delivery.part_reference import take_apart
 from kereru.messaging.inbound import store
@@ -21,12 +21,17 @@ from kereru.messaging.inbound.batcher import Batcher
 from kereru.messaging.model import Status
 
 _log = get_logger("messaging.inbound")
-_arrivals = counter("arrivals_total", "Texts by what became of them.", ("outcome",))
+_arrivals = counter("arrivals_total", "Texts by what became of them; `duplicate`: copies that were dropped.", ("outcome",))
+_consents = counter("consent_words_total", "Texts that were a word like STOP or START.", ("word",))
+_receipts = counter("receipts_total", "Receipts by the state they told, copies counted.", ("state",))
+_codes_seen = counter("receipt_errors_total", "Error codes in receipts, as the carriers spell them.", ("code",))
+_codes = Codes()
 
 LOCK_TIMEOUT_MS = 50
 ANSWER_WITHIN_S = 4.5
 """Carriers wait 10 to 15 s; a 503 within 5 s lets those that retry do so (G2)."""
 
+STORED = (1, 2, 3)
 UNKNOWN_NUMBER = 5
 _OUTCOMES = {1: "shown", 2: "withheld", 3: "blocked", 4: "duplicate", 5: "unknown_number", 6: "unassigned"}
 _STATES = {
@@ -108,6 +113,9 @@ class Sink:
             rows = await store.texts(tx, msgspec.json.encode(items).decode())
         for row in rows:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
+            consent = items[int(row.ordinal) - 1].consent
+            if consent is not None and row.outcome in STORED:
+                _consents.labels(consent).inc()
             if row.outcome == UNKNOWN_NUMBER:
                 # An operator's alert (bad input 68): the carrier sends us texts for a number that nobody here has.
                 item = items[int(row.ordinal) - 1]
@@ -121,6 +129,10 @@ class Sink:
     async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
         async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             await store.receipts(tx, msgspec.json.encode(items).decode())
+        for item in items:
+            _receipts.labels(Status(item.state).wire if item.state else "not_understood").inc()
+            if item.code:
+                _codes_seen.labels(_codes.label(item.code)).inc()
 
     async def _free_receipts(self, items: Sequence[_Receipt]) -> Sequence[bool]:
         async with self._database.transaction(INSTALLATION) as tx:
