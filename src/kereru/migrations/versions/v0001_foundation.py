@@ -20,8 +20,5 @@ def upgrade() -> None:
     run("0009_deletion")
     run("0010_intake")
     run("0011_retention")
-<<<<<<< HEAD
     run("0012_alerts")
-=======
     run("0015_figures")
->>>>>>> 7708e41 (metrics: Show every process's figures at one address, with what only the database knows; test stop and restart under load.)
