@@ -19,7 +19,11 @@ test.each(Object.entries(en))('%s is a message', (_key, text) => {
 
 test('no message is left over', () => {
   // Families whose key is put together at run time.
-  const families = [/^number\.(not_needed|opted_in|pending|postponed|opted_out)(\.closed)?$/, /^portal\.level\./]
+  const families = [
+    /^number\.(not_needed|opted_in|pending|postponed|opted_out)(\.closed)?$/,
+    /^portal\.level\./,
+    /^(noun|verb|changed)\./,
+  ]
   const unused = Object.keys(en).filter(
     (key) => !sources.includes(`'${key}'`) && !families.some((family) => family.test(key)),
   )

@@ -14,6 +14,7 @@ from kereru.provisioning.changes import make_readers_reload
 from kereru.provisioning.desk import ReleaseWithheld
 from kereru.provisioning.errors import NoSuchAssignment
 from kereru.provisioning.evidence import api as evidence_api
+from kereru.provisioning.licences import api as licences_api
 from kereru.provisioning.licences import queries
 from kereru.provisioning.licences.model import Licence, LicenceNumber, LicenceSettings, LicenceUser, Region, regions, settings_of
 from kereru.provisioning.numbers import api as numbers_api
@@ -120,4 +121,7 @@ def _user(principal: Principal) -> UserIdentity:
     return principal.user
 
 
-ROUTES = (get_licence, list_regions, change_settings, answer_opt_in, *platforms_api.ROUTES, *numbers_api.ROUTES, *evidence_api.ROUTES)
+ROUTES = (
+    get_licence, list_regions, change_settings, answer_opt_in, *licences_api.ROUTES, *platforms_api.ROUTES, *numbers_api.ROUTES,
+    *evidence_api.ROUTES,
+)  # fmt: skip

@@ -7,8 +7,11 @@ import type { Component } from 'svelte'
 import type { Key } from '../shared/i18n'
 import type { Level } from './api'
 import type { Place, Portal } from './state/portal.svelte'
+import Accounts from './views/Accounts.svelte'
 import Details from './views/Details.svelte'
+import History from './views/History.svelte'
 import Organisations from './views/Organisations.svelte'
+import Users from './views/Users.svelte'
 
 export interface TabProps {
   portal: Portal
@@ -28,8 +31,11 @@ const EVERYWHERE = [...ORGANISATIONS, 'user'] as const
 
 export const tabs: readonly Tab[] = [
   { id: 'details', title: 'tab.details', levels: EVERYWHERE, component: Details },
+  { id: 'accounts', title: 'tab.accounts', levels: ORGANISATIONS, component: Accounts },
   { id: 'resellers', title: 'tab.resellers', levels: ['provider'], component: Organisations },
   { id: 'groups', title: 'tab.groups', levels: ['reseller'], component: Organisations },
+  { id: 'users', title: 'tab.users', levels: ['group'], component: Users },
+  { id: 'history', title: 'tab.history', levels: EVERYWHERE, component: History },
 ]
 
 export function tabsOf(level: Level): Tab[] {

@@ -72,6 +72,11 @@ async def user_exists(tx: Transaction, user_id: int) -> bool:
     return found is not None
 
 
+async def user_name(tx: Transaction, user_id: int) -> str:
+    """The name of a user who is there."""
+    return await tx.value("SELECT name FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s", {"user": user_id})
+
+
 async def put(tx: Transaction, user_id: int, licensed: int, starts_at: datetime | None, ends_at: datetime | None) -> None:
     """Give or change a licence; it starts now unless said otherwise."""
     await tx.run(_SET, {"user": user_id, "product": licensed, "starts_at": starts_at, "ends_at": ends_at})

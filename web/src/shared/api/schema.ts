@@ -601,6 +601,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{user_id}/licence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a user is licensed for */
+        get: operations["getUserLicence"];
+        /** License a user, or end it */
+        put: operations["setUserLicence"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/carriers": {
         parameters: {
             query?: never;
@@ -1970,6 +1988,18 @@ export interface components {
             timezone: string;
             /** @default true */
             invite: boolean;
+        };
+        /** UserLicence */
+        UserLicence: {
+            user_id: string;
+            /** @enum {null|string} */
+            product: "desktop" | "agent" | "supervisor" | "reception" | null;
+            can: string[];
+        };
+        /** UserLicenceBody */
+        UserLicenceBody: {
+            /** @enum {null|string} */
+            product: "desktop" | "agent" | "supervisor" | "reception" | null;
         };
         /** UserShown */
         UserShown: {
@@ -3373,6 +3403,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LicenceNumber"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getUserLicence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLicence"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setUserLicence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserLicenceBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserLicence"];
                 };
             };
             default: components["responses"]["Problem"];

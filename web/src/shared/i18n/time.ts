@@ -7,6 +7,8 @@ export interface TimeWriter {
   clock: (iso: string) => string
   /** A day separator: Today, Yesterday, Tuesday 12 March, 12 March 2025 where the year is not this one. */
   day: (iso: string, now: number) => string
+  /** Day and second, for logs. */
+  stamp: (iso: string) => string
   /** In full, for tool tips. */
   full: (iso: string) => string
   /** Equal for instants of one day, and of one minute. */
@@ -32,6 +34,7 @@ export function timeWriter(language: string, timeZone: string | undefined): Time
   const longDay = make({ weekday: 'long', day: 'numeric', month: 'long' })
   const longDated = make({ day: 'numeric', month: 'long', year: 'numeric' })
   const full = make({ dateStyle: 'full', timeStyle: 'medium', hourCycle: 'h23' })
+  const stamp = make({ dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' })
   const year = make({ year: 'numeric' })
   const keyFormat = new Intl.DateTimeFormat('en-CA', {
     year: 'numeric',
@@ -46,6 +49,7 @@ export function timeWriter(language: string, timeZone: string | undefined): Time
   return {
     clock,
     full,
+    stamp,
     dayKey,
     minuteKey: (iso) => `${dayKey(iso)} ${clock(iso)}`,
     short(iso, now) {
