@@ -22,6 +22,7 @@ MODULES = {
     "busy_queue": "bench.loaded:busy_queue",
     "read_10m": "bench.reading",
     "retention": "bench.loaded:retention",
+    "growth": "bench.growth",
     "portal": "bench.portal",
     "footprint": "bench.processes:footprint",
     "crash": "bench.processes:crash",

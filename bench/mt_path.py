@@ -201,7 +201,7 @@ class ByHand:
             if self._settlements:
                 batch, self._settlements = self._settlements, []
                 await settling.execute("BEGIN")
-                await delivery.settle(Transaction(settling), company.provider_id, company.platform_id, self._epoch, batch)
+                await delivery.settle(Transaction(settling), company.provider_id, company.platform_id, batch)
                 await settling.execute("COMMIT")
                 self._settled += len(batch)
             elif not parts:
