@@ -10,6 +10,7 @@ import type { Place, Portal } from './state/portal.svelte'
 import Accounts from './views/Accounts.svelte'
 import Details from './views/Details.svelte'
 import History from './views/History.svelte'
+import MessageLog from './views/MessageLog.svelte'
 import Organisations from './views/Organisations.svelte'
 import Users from './views/Users.svelte'
 
@@ -36,6 +37,7 @@ export const tabs: readonly Tab[] = [
   { id: 'groups', title: 'tab.groups', levels: ['reseller'], component: Organisations },
   { id: 'users', title: 'tab.users', levels: ['group'], component: Users },
   { id: 'history', title: 'tab.history', levels: EVERYWHERE, component: History },
+  { id: 'message-log', title: 'tab.message-log', levels: EVERYWHERE, component: MessageLog },
 ]
 
 export function tabsOf(level: Level): Tab[] {
