@@ -15,7 +15,7 @@ from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.db.weeks import drop_old_weeks, make_weeks
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import CarrierClient
-from kereru.kernel.jobs.upkeep import DAY_S, HOUR_S, Task, keep_up
+from kereru.kernel.jobs.upkeep import DAY_S, HOUR_S, Task, keep_up, show_figures
 from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
@@ -49,10 +49,14 @@ async def run(settings: Settings, announce: Announce) -> None:
             async with service.transaction(INSTALLATION) as tx:
                 await delivery.expire(tx, EXPIRE_MOST)
 
+        async def upkeep_figures() -> None:
+            await show_figures(service)
+
         tasks = [
             asyncio.create_task(run_jobs(settings, app, desk)),
             asyncio.create_task(_every(EXPIRE_EVERY_S, expire)),
             asyncio.create_task(_every(FIGURES_EVERY_S, Figures(service, SystemClock(), settings.key_path).show)),
+            asyncio.create_task(_every(FIGURES_EVERY_S, upkeep_figures)),
             *(asyncio.create_task(keep_up(service, task)) for task in upkeep(settings, service)),
         ]
         announce()

@@ -23,7 +23,6 @@ from kereru.entrypoints.wiring import desk_of, own_host, portal_ports, sealer_of
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.kernel.http_client import CarrierClient
-from kereru.kernel.jobs.upkeep import show_figures
 from kereru.kernel.limits import SOCKET_FRAME_BYTES
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
@@ -107,8 +106,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
         ending.push_async_callback(backbone.stop)
         await realtime.start()
         ending.push_async_callback(realtime.stop)
-        for work in (show_figures(app), notes.keep()):
-            ending.callback(asyncio.create_task(work).cancel)
+        ending.callback(asyncio.create_task(notes.keep()).cancel)
         stopping = asyncio.Event()
         application = create_app(
             settings,

@@ -1,6 +1,6 @@
 """What the scheduler does over and over, whoever else asks for it: each task once in its time, again soon when it failed, and never silently.
 
-When a task last ended well, how often it has failed since and why stands in the database, where every web process finds it for its metrics.
+When a task last ended well, how often it has failed since and why stands in the database, so that a scheduler that is started anew knows it too.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from kereru.kernel.metrics import gauge
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-FIGURES_EVERY_S = 15.0
 _AGAIN = Backoff(first_s=5.0, most_s=600.0)
 
 _log = get_logger("upkeep")
@@ -61,16 +60,11 @@ async def attempt(service: Database, task: Task, again: Backoff = _AGAIN) -> flo
     return task.every_s if problem is None else min(task.every_s, again.pause_s(failures) or again.most_s)
 
 
-async def show_figures(database: Database) -> None:
-    """Set this process's metrics of upkeep, now and then, until cancelled."""
-    while True:
-        try:
-            for row in await database.autocommit("SELECT name, age_s, failures FROM upkeep_figures()"):
-                _age.labels(row.name).set(row.age_s)
-                _failures.labels(row.name).set(row.failures)
-        except (psycopg.Error, Unavailable) as error:
-            _log.debug("upkeep_not_shown", error=type(error).__name__)
-        await asyncio.sleep(FIGURES_EVERY_S)
+async def show_figures(service: Database) -> None:
+    """Set the metrics of upkeep to what is so now. Raises Unavailable, psycopg.Error."""
+    for row in await service.autocommit("SELECT name, age_s, failures FROM upkeep_figures()"):
+        _age.labels(row.name).set(row.age_s)
+        _failures.labels(row.name).set(row.failures)
 
 
 async def _due_in(service: Database, task: Task) -> float:

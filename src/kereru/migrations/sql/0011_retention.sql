@@ -136,4 +136,3 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 $$;
 GRANT EXECUTE ON FUNCTION forget_old(integer), tidy_conversations(bigint, bigint, integer), note_upkeep(text, text), upkeep_figures()
   TO kereru_service;
-GRANT EXECUTE ON FUNCTION upkeep_figures() TO kereru_app;
