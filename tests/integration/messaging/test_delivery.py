@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from arrivals import batch, receipt, text
 from desk import Desk
+from hand import Hand, ended
 
 from kereru.carriers.ingress import NotDurable
 from kereru.kernel.db import Database
@@ -256,3 +257,22 @@ async def test_every_receipt_order_ends_in_the_same_state(desk: Desk) -> None:
 def test_not_durable_is_what_the_ingress_knows() -> None:
     """The sink raises the ingress's own type."""
     assert issubclass(NotDurable, Exception)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one writing", "one after the other"])
+async def test_one_carrier_id_for_two_texts(desk: Desk, ingest: Database, at_once: bool) -> None:
+    """Bad input 76: the first keeps it, the second is unknown and says why; a receipt for the id is about the first only."""
+    ana = desk.world.ana
+    for number, phone in enumerate(("+12025550142", "+12025550143")):
+        await desk.send(ana, f"text {number}", to=phone)
+    hand = Hand(desk.service, ana)
+    await hand.lease()
+    first, second = sorted(await hand.claim(), key=lambda part: part.message_id)
+    settlements = [ended(part, "accepted", cid="SM-the-same") for part in (first, second)]
+    for items in [settlements] if at_once else [settlements[:1], settlements[1:]]:
+        await hand.settle(*items)
+    await hand.settle(*settlements)
+    await Sink(ingest).put(batch(ana, receipt(ana, "SM-the-same", "delivered")))
+    rows = await desk.sql("SELECT status, reason_code FROM message ORDER BY id")
+    assert [(row.status, row.reason_code) for row in rows] == [(DELIVERED, None), (UNKNOWN, "carrier_id_repeated")]
+    assert not await desk.sql("SELECT 1 FROM outbox"), "no machine sends it again"

@@ -302,6 +302,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 #variable_conflict use_column
 DECLARE
   messages bigint[];
+  lately bigint := lowest_id(app_now() - interval '7 days');
 BEGIN
   PERFORM lock_carrier_ids(ARRAY(SELECT its_platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (cid text) WHERE i.cid IS NOT NULL));
   SELECT array_agg(m.id) INTO messages FROM (
@@ -313,16 +314,24 @@ BEGIN
   -- What surely was not taken goes back to the queue (1), but not out of the hands of a later holder, for whom it is unknown (5): it failed then.
   -- A carrier that called back about the part has it, whatever else it answered.
   UPDATE part p SET
-    handover = CASE WHEN i.outcome = 'accepted' THEN 3 WHEN i.outcome = 'refused' THEN 4 WHEN i.outcome = 'unknown' THEN 5
+    handover = CASE WHEN i.repeated OR i.outcome = 'unknown' THEN 5 WHEN i.outcome = 'accepted' THEN 3 WHEN i.outcome = 'refused' THEN 4
       WHEN p.carrier_id IS NOT NULL THEN 3 WHEN p.handover = 5 THEN 4 ELSE 1 END,
-    carrier_id = coalesce(p.carrier_id, i.cid), cut_to = i.cut_to,
+    carrier_id = coalesce(p.carrier_id, CASE WHEN NOT i.repeated THEN i.cid END), cut_to = i.cut_to,
     handed_over_at = CASE WHEN i.outcome <> 'unsent' THEN p.handed_over_at END,
-    look_up_at = CASE WHEN i.outcome = 'unknown' THEN app_now() + interval '5 seconds' END,
-    reason_code = CASE WHEN p.handover = 5 AND i.outcome IN ('deferred', 'unsent') THEN 'not_sent' ELSE i.code END,
-    reason = CASE WHEN p.handover = 5 AND i.outcome IN ('deferred', 'unsent') THEN 'The carrier did not take this text, and our sender stopped.'
+    look_up_at = CASE WHEN i.outcome = 'unknown' OR i.repeated THEN app_now() + interval '5 seconds' END,
+    reason_code = CASE WHEN i.repeated THEN 'carrier_id_repeated' WHEN p.handover = 5 AND i.outcome IN ('deferred', 'unsent') THEN 'not_sent'
+      ELSE i.code END,
+    reason = CASE WHEN i.repeated THEN 'The carrier gave this text the id of another one, so nobody can tell which of the two it took.'
+      WHEN p.handover = 5 AND i.outcome IN ('deferred', 'unsent') THEN 'The carrier did not take this text, and our sender stopped.'
       ELSE i.reason END
-  FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, tries smallint, outcome text, cid text, cut_to text,
-    code text, reason text)
+  FROM (
+    -- An id that another part of ours has already cannot say which of the two it is about (bad input 76).
+    SELECT i.*, i.outcome = 'accepted' AND (
+      dense_rank() OVER (PARTITION BY i.outcome, i.cid ORDER BY i.message, i.attempt, i.part) > 1 OR EXISTS (
+        SELECT 1 FROM part q WHERE q.provider_id = its_provider AND q.platform_id = its_platform AND q.carrier_id = i.cid
+          AND q.message_id >= lately AND (q.message_id, q.attempt, q.part) <> (i.message, i.attempt, i.part))) AS repeated
+    FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, tries smallint, outcome text, cid text, cut_to text,
+      code text, reason text)) i
   WHERE p.provider_id = its_provider AND p.platform_id = its_platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
     AND p.tries = i.tries AND (p.handover = 2 OR p.handover = 5 AND i.outcome <> 'unknown');
   -- The parts after one that was refused or that nobody can tell of are not sent.
