@@ -5,6 +5,7 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 import msgspec
@@ -14,6 +15,8 @@ from litestar import get, post
 from pyotp.totp import TOTP
 
 from kereru.api.dispatcher import SOCKET
+from kereru.api.health import PROBE_EVERY_S
+from kereru.kernel.clock import ManualClock
 from kereru.kernel.db import INSTALLATION, ProviderScope
 from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
@@ -405,7 +408,10 @@ async def test_health(own_stage) -> None:
     async with own_stage.client(app=own_stage.application(schema_version="0001")) as client:
         assert (await client.get("/health/live")).json() == {"ok": True}
         ready = await client.get("/health/ready")
-        assert (ready.status_code, [check["name"] for check in ready.json()["checks"]]) == (200, ["draining", "database", "schema", "partitions"])
+        assert (ready.status_code, [check["name"] for check in ready.json()["checks"]]) == (
+            200,
+            ["draining", "database", "writing", "schema", "partitions"],
+        )
         assert (await client.get("/health/other")).status_code == 404
         own_stage.sql("CALL make_partitions(0)")
         own_stage.sql("DO $$ DECLARE t text; BEGIN FOR t IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'receipt'::regclass"
@@ -417,6 +423,33 @@ async def test_health(own_stage) -> None:
             answer = await client.get("/health/ready")
             assert answer.status_code == 503
             assert failing in [check["name"] for check in answer.json()["checks"] if not check["ok"]]
+
+
+async def test_ready_only_while_the_database_can_be_written(own_stage) -> None:
+    """Reliability.md §6, "DB writable": reading alone goes well on a full disk. However often somebody asks, it is tried now and then."""
+    clock = ManualClock(datetime.now(UTC))
+    written = "SELECT pg_relation_filenode('write_probe') AS file"
+    [own] = own_stage.sql("SELECT pg_get_functiondef('probe_writing'::regproc) AS definition")
+    async with own_stage.client(app=dataclasses.replace(own_stage, clock=clock).application()) as client:
+
+        async def wrong() -> list[str]:
+            answer = await client.get("/health/ready")
+            found = [check["words"] for check in answer.json()["checks"] if not check["ok"]]
+            assert answer.status_code == (503 if found else 200)
+            return found
+
+        assert await wrong() == []
+        [first] = own_stage.sql(written)
+        assert await wrong() == []
+        assert own_stage.sql(written) == [first], "not tried again so soon"
+        own_stage.sql("CREATE OR REPLACE FUNCTION probe_writing() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE disk_full; END $$")
+        assert await wrong() == []
+        clock.advance(PROBE_EVERY_S)
+        assert await wrong() == ["the database's disk is full"]
+        own_stage.sql(own.definition)
+        clock.advance(1)
+        assert await wrong() == [], "found again soon"
+        assert own_stage.sql(written) != [first]
 
 
 async def test_ready_without_a_database(own_stage) -> None:

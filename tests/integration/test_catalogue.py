@@ -17,6 +17,7 @@ NO_TENANT = {
     "weekly_table": "names of tables; holds nothing of anybody",
     "sign_in_email": "read before a tenant is known: which tenant an e-mail belongs to; only by listed functions",
     "ingress_token": "read before a tenant is known: which platform a webhook's address names; only by listed functions",
+    "write_probe": "pages without meaning, to see whether the disk takes any; only by its listed function",
     "throttle": "tries at the door, counted before a tenant is known; only by listed functions",
     "upkeep": "how the scheduler's tasks have fared; holds nothing of anybody",
     "intake_holder": "which web processes hold webhooks back, installation-wide; only by listed functions",

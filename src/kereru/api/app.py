@@ -55,7 +55,9 @@ def create_app(
     given = {"database": database, "settings": settings, "clock": clock, "sealer": sealer, "authenticator": authenticator, **(dependencies or {})}
     app = create_routes(settings, routes, authenticator, CursorCodec(cursor_key(master_key)), given)
     mounts = Mounts(app, ingress=ingress, socket=socket, pages=pages)  # pyright: ignore[reportArgumentType] - Litestar's ASGI types are narrower
-    return Dispatcher(mounts, Doors(settings), SecurityHeaders(settings), Readiness(database, schema_version, draining, intake_problem))
+    return Dispatcher(
+        mounts, Doors(settings), SecurityHeaders(settings), Readiness(database, schema_version, draining, clock.monotonic, intake_problem)
+    )
 
 
 def create_routes(

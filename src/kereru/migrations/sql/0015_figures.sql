@@ -1,4 +1,16 @@
--- Figures over all providers for metrics (reliability.md §6); none of them names a tenant.
+-- Figures over all providers for metrics, and whether the database can be written, for readiness (reliability.md §6); none of them names a tenant.
+
+-- Holds nothing of anybody. PLAIN, so that a few rows take a few pages.
+CREATE UNLOGGED TABLE write_probe (number smallint PRIMARY KEY, filler text STORAGE PLAIN NOT NULL);
+-- A new file of some pages each time: a row changed in place would go well on a full disk. Somebody else who tries, or copies the database, at this
+-- moment is no trouble.
+CREATE FUNCTION probe_writing() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' AS $$
+BEGIN
+  TRUNCATE write_probe;
+  INSERT INTO write_probe SELECT n, repeat('x', 4000) FROM generate_series(1, 8) AS n;
+EXCEPTION WHEN lock_not_available THEN NULL;
+END $$;
+GRANT EXECUTE ON FUNCTION probe_writing() TO kereru_app;
 
 -- What waits for a person: platforms that their carriers refuse, webhooks that could not be read, jobs that were given up.
 CREATE FUNCTION trouble_figures() RETURNS TABLE (stopped bigint, unreadable bigint, unreadable_age_s double precision, failed_jobs bigint,
