@@ -68,7 +68,8 @@ async def page(tx: Transaction, within: Reach, search: Search, *, before: int, n
         if conversations is not None:
             rows = await store.by_conversation(tx, conversations, wanted, params)
             return Found(rows, rows[-1].id if len(rows) == limit else None)
-    params["most"] = store.LOOKED_AT if wanted or narrow else limit
+    owned = narrow or search.sender or search.recipient
+    params["most"] = store.LOOKED_AT_WITH_OWNER if owned else store.LOOKED_AT if wanted else limit
     rows = await store.from_the_top(tx, search.level, wanted, params)
     return Found(rows, rows[-1].id if len(rows) == limit else await store.bottom(tx, params))
 

@@ -12,7 +12,9 @@ from kereru.kernel.db import Row, Transaction
 CONVERSATIONS_MOST = 1000
 """Up to so many conversations are read one by one."""
 LOOKED_AT = 10_000
-"""So many texts are looked at for one page otherwise."""
+"""So many texts are looked at for one page otherwise, by what they say themselves ..."""
+LOOKED_AT_WITH_OWNER = 2_500
+"""... or, which costs more, by whose they are and between which numbers."""
 
 _JOINS = """
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
