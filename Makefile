@@ -56,6 +56,10 @@ lint: install web/node_modules/.tools ## Check style, types and imports
 bench: install ## Measure beside rulers, with a table: everything (half an hour), or NAME=mo_ingest; SCALE=0.1 for small data sets
 	@$(BIN)/kereru bench $(or $(NAME),all) --scale $(or $(SCALE),1)
 
+.PHONY: bench-peers
+bench-peers: install ## Measure beside Kannel and Jasmin, which it installs into .peers/ of this checkout and stops again
+	@$(BIN)/kereru bench peers
+
 .PHONY: format
 format: install web/node_modules/.tools ## Bring all sources into the house style
 	@$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ Answered = Callable[["Connection", int, bytes], None]
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive connection, one request at a time. Answers must have a Content-Length (or none, as 204)."""
+    """One kept-alive connection, one request at a time. Answers have a Content-Length (or no body, as 204), or come in chunks."""
 
     def __init__(self, answered: Answered) -> None:
         self._answered = answered
@@ -36,8 +36,8 @@ class Connection(asyncio.Protocol):
             if end < 0:
                 break
             status = int(data[9:12])
-            whole = end + 4 + _content_length(data[:end])
-            if len(data) < whole:
+            whole = _whole(data, end)
+            if not 0 < whole <= len(data):
                 break
             body, data = data[end + 4 : whole], data[whole:]
             self.busy = False
@@ -52,6 +52,14 @@ class Connection(asyncio.Protocol):
         """Hang up."""
         if self._transport is not None:
             self._transport.close()
+
+
+def _whole(data: bytes, end: int) -> int:
+    """Where the answer whose head ends here ends itself; 0 while that is not known. Chunks are taken whole, with their lengths among the body."""
+    if b"ransfer-" in data[:end] and b"chunked" in data[:end]:
+        last = data.find(b"\r\n0\r\n\r\n", end)
+        return last + 7 if last >= 0 else 0
+    return end + 4 + _content_length(data[:end])
 
 
 def _content_length(head: bytes) -> int:

@@ -15,7 +15,6 @@ from typing import Any, cast
 from urllib.parse import quote_plus
 
 import msgspec
-import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
 
@@ -185,27 +184,35 @@ class ByHand:
         self._sent += 1
 
     async def _deliver(self, sending_ends: "asyncio.Future[list[None]]") -> None:
-        company = self._world.company
-        claiming, settling = self._connections[-2:]
         flights: set[asyncio.Task[None]] = set()
-        while not (sending_ends.done() and self._settled >= self._sent):
-            await claiming.execute("BEGIN")
-            parts = await delivery.claim(Transaction(claiming), company.provider_id, company.platform_id, "by hand", self._epoch, 100)
-            await claiming.execute("COMMIT")
-            for part in parts:
-                flight = asyncio.create_task(self._hand_over(part))
-                flights.add(flight)
-                flight.add_done_callback(flights.discard)
-            if flights and (not parts or len(flights) > 100):
-                await asyncio.wait(flights, return_when=asyncio.FIRST_COMPLETED)
-            if self._settlements:
-                batch, self._settlements = self._settlements, []
-                await settling.execute("BEGIN")
-                await delivery.settle(Transaction(settling), company.provider_id, company.platform_id, batch)
-                await settling.execute("COMMIT")
-                self._settled += len(batch)
-            elif not parts:
-                await asyncio.sleep(0.001)
+        async with asyncio.TaskGroup() as group:
+            while not (sending_ends.done() and self._settled >= self._sent):
+                parts = await self._claimed()
+                for part in parts:
+                    flight = group.create_task(self._hand_over(part))
+                    flights.add(flight)
+                    flight.add_done_callback(flights.discard)
+                if flights and (not parts or len(flights) > 100):
+                    await asyncio.wait(flights, return_when=asyncio.FIRST_COMPLETED)
+                if self._settlements:
+                    await self._settle()
+                elif not parts:
+                    await asyncio.sleep(0.001)
+
+    async def _claimed(self) -> list[delivery.ClaimedPart]:
+        company, claiming = self._world.company, self._connections[-2]
+        await claiming.execute("BEGIN")
+        parts = await delivery.claim(Transaction(claiming), company.provider_id, company.platform_id, "by hand", self._epoch, 100)
+        await claiming.execute("COMMIT")
+        return parts
+
+    async def _settle(self) -> None:
+        company, settling = self._world.company, self._connections[-1]
+        batch, self._settlements = self._settlements, []
+        await settling.execute("BEGIN")
+        await delivery.settle(Transaction(settling), company.provider_id, company.platform_id, batch)
+        await settling.execute("COMMIT")
+        self._settled += len(batch)
 
     async def _hand_over(self, part: delivery.ClaimedPart) -> None:
         connection = await self._free.get()
@@ -216,16 +223,15 @@ class ByHand:
         body = await answer
         self._free.put_nowait(connection)
         raw = f"POST {self._carrier.url}\ncontent-type: application/x-www-form-urlencoded\n\n{form.decode()}\n\n201\n\n{body.decode()}"
-        more = {"tries": part.tries} if hasattr(part, "tries") else {}
         self._settlements.append(
             Settlement(
                 message=part.message_id,
                 attempt=part.attempt,
                 part=part.part,
+                tries=part.tries,
                 outcome="accepted",
                 cid=msgspec.json.decode(body)["sid"],
                 raw=raw,
-                **more,
             )
         )
 
@@ -269,8 +275,9 @@ async def by_hand(world: World, carrier: FakeCarrier, senders: int = 8) -> Async
             hand.close()
 
 
-async def run(options: Options) -> list[Result]:
-    """The benchmark."""
+@contextlib.asynccontextmanager
+async def texting(options: Options) -> AsyncGenerator[tuple[Texting, World, Listener]]:
+    """World, carrier, server, sockets: everything warm."""
     carrier = FakeCarrier()
     port = ports.free_port()
     await carrier.start(port)
@@ -279,17 +286,23 @@ async def run(options: Options) -> list[Result]:
             async with serving(world, allow_private_hosts=f"127.0.0.1:{port}") as server:
                 listener = Listener()
                 sockets = await open_sockets(server.port, (person.session for person in world.company.people), listener)
-                texting = Texting(world, server, carrier, listener, options.seconds)
-                await texting.subject()
-                result = await in_turns("mt_path", texting.subject, texting.ruler, goal=0.60, rounds=options.rounds)
-                rows = world.query("SELECT count(*), count(*) FILTER (WHERE status = 3) FROM message WHERE outbound")
+                ours = Texting(world, server, carrier, listener, options.seconds)
+                await ours.subject()
+                yield ours, world, listener
                 for socket in sockets:
                     socket.close()
-        result.extra.update({"texts": rows[0][0], "sent": rows[0][1], "refused": texting.refused, "socket_gaps": listener.gaps})
-        result.holds = result.holds and rows[0][0] == rows[0][1] and not texting.refused
-        return [result]
     finally:
         carrier.stop()
 
 
-__all__ = ["Texting", "by_hand", "psycopg", "run"]
+async def run(options: Options) -> list[Result]:
+    """The benchmark."""
+    async with texting(options) as (ours, world, listener):
+        result = await in_turns("mt_path", ours.subject, ours.ruler, goal=0.60, rounds=options.rounds)
+        rows = world.query("SELECT count(*), count(*) FILTER (WHERE status = 3) FROM message WHERE outbound")
+    result.extra.update({"texts": rows[0][0], "sent": rows[0][1], "refused": ours.refused, "socket_gaps": listener.gaps})
+    result.holds = result.holds and rows[0][0] == rows[0][1] and not ours.refused
+    return [result]
+
+
+__all__ = ["Texting", "by_hand", "run", "texting"]

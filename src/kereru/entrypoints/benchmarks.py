@@ -16,7 +16,7 @@ def measure(name: str, *, as_json: bool, seconds: float, rounds: int, scale: flo
         raise MachineProblem("no_checkout", "The benchmarks are not part of an installed package.", "Run them from a checkout, with make bench.")
     sys.path.insert(0, str(root))
     catalogue: Any = importlib.import_module("bench.catalogue")
-    if name != "all" and name not in catalogue.MODULES:
-        raise MachineProblem("no_such_benchmark", f"There is no benchmark {name}.", f"Choose one of: all, {', '.join(catalogue.MODULES)}.")
+    if name != "all" and name not in catalogue.MODULES | catalogue.APART:
+        raise MachineProblem("no_such_benchmark", f"There is no benchmark {name}.", f"Choose one of: all, {', '.join(catalogue.MODULES | catalogue.APART)}.")
     options: Any = importlib.import_module("bench.options").Options(seconds=seconds, rounds=rounds, scale=scale)
     return int(catalogue.run_all(list(catalogue.MODULES) if name == "all" else [name], options, as_json=as_json))
