@@ -158,7 +158,7 @@ def _until_done(connection: "psycopg.Connection[tuple[object, ...]]", statement:
             connection.execute(statement)
         except psycopg.errors.LockNotAvailable:
             continue
-        except psycopg.errors.ObjectInUse:
+        except (psycopg.errors.ObjectInUse, psycopg.errors.ObjectNotInPrerequisiteState):
             # A detach that was interrupted has to be ended before anything else.
             with contextlib.suppress(psycopg.errors.LockNotAvailable):
                 connection.execute(sql.SQL("ALTER TABLE {} DETACH PARTITION {} FINALIZE").format(table, sql.Identifier(part)))

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import statistics
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -87,8 +89,22 @@ def describe() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "memory": f"{memory} GiB",
         "system": f"Linux {platform.release()}",
+        "disk": f"{flush_us():.0f} µs a flush of 8 KiB",
         "python": platform.python_version(),
     }
+
+
+def flush_us(times: int = 200) -> float:
+    """The median time that the disk under the benchmarks takes to make 8 KiB durable."""
+    took: list[float] = []
+    with tempfile.TemporaryFile(dir=os.environ.get("BENCH_FOLDER", "/var/tmp")) as file:  # noqa: S108 - a real disk is what is measured
+        for _ in range(times):
+            file.write(b"x" * 8192)
+            file.flush()
+            start = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - start) * 1e6)
+    return statistics.median(took)
 
 
 def _machine() -> tuple[float, float]:

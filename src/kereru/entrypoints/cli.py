@@ -116,11 +116,12 @@ def bench(
     seconds: Annotated[float, Parameter(help="How long each side of a round takes.")] = 4.0,
     rounds: Annotated[int, Parameter(help="How many rounds at least.")] = 5,
     scale: Annotated[float, Parameter(help="Size of the big data sets; 1 is what the goals are about.")] = 1.0,
+    write: Annotated[bool, Parameter(help="Keep the results in bench/results.json and make docs/reference/performance.md again.")] = False,
 ) -> int:
     """Measure this machine: each benchmark beside its ruler, in turns. Exit code 1 when a goal is missed."""
     from kereru.entrypoints.benchmarks import measure
 
-    return measure(name, as_json=as_json, seconds=seconds, rounds=rounds, scale=scale)
+    return measure(name, as_json=as_json, seconds=seconds, rounds=rounds, scale=scale, write=write)
 
 
 app.command(

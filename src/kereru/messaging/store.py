@@ -12,6 +12,7 @@ _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.as
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
   m.reason, m.cut_to, m.arrived_before, m.version AS message_version"""
+# Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
 # What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
 _CONVERSATION = f"""
@@ -39,6 +40,7 @@ ORDER BY m.id DESC LIMIT %(limit)s
 _MESSAGES_BY_ID = f"""
 SELECT {_MESSAGE_COLUMNS} FROM unnest(%(ids)s::bigint[]) AS w (id)
 JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0 AND m.id >= (SELECT oldest_kept())
+  AND m.id BETWEEN %(first)s AND %(last)s
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 """
@@ -59,7 +61,8 @@ LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.i
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
 CROSS JOIN LATERAL (
-  SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 AND id >= (SELECT oldest_kept()) OFFSET 0) m
+  SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 AND id >= (SELECT oldest_kept())
+    AND id BETWEEN %(first)s AND %(last)s OFFSET 0) m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 """
@@ -194,7 +197,7 @@ async def message_page(tx: Transaction, conversation_id: int, *, before: int, si
 
 async def messages_by_id(tx: Transaction, user_id: int, ids: Sequence[int]) -> list[Row]:
     """The user's messages among `ids`, in no order."""
-    return await tx.rows(_MESSAGES_BY_ID, {"user": user_id, "ids": list(ids)})
+    return await tx.rows(_MESSAGES_BY_ID, {"user": user_id, "ids": list(ids), "first": min(ids, default=0), "last": max(ids, default=0)})
 
 
 async def conversations_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> list[Row]:
@@ -204,7 +207,9 @@ async def conversations_seen(tx: Transaction, wanted: Sequence[tuple[int, int]])
 
 async def messages_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> list[Row]:
     """For (user, message) pairs: the messages as rows that also name the user, in no order."""
-    return await tx.rows(_MESSAGES_SEEN, {"users": [user for user, _ in wanted], "ids": [each for _, each in wanted]})
+    ids = [each for _, each in wanted]
+    params = {"users": [user for user, _ in wanted], "ids": ids, "first": min(ids, default=0), "last": max(ids, default=0)}
+    return await tx.rows(_MESSAGES_SEEN, params)
 
 
 async def owns(tx: Transaction, user_id: int, conversation_id: int) -> bool:

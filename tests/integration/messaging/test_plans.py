@@ -144,7 +144,8 @@ def test_outcomes_use_indexes(world: World, full: psycopg.Connection) -> None:
 def test_what_people_read_uses_indexes(world: World, full: psycopg.Connection, statement: str) -> None:
     """Through row-level security, with generic plans over all partitions."""
     [conversation] = full.execute("SELECT id FROM conversation LIMIT 1").fetchall()
-    wanted = {"before": 2**62, "since": 0, "limit": 50, "conversation": conversation.id, "ids": [1, 2, 3], "remote": "+12025550142"}
+    ids = {"ids": [1, 2, 3], "first": 1, "last": 3}
+    wanted = {"before": 2**62, "since": 0, "limit": 50, "conversation": conversation.id, "remote": "+12025550142", **ids}
     assert read_whole(full, "kereru_app", world, statement, **wanted, number=world.ana.number_id, user=world.ana.user_id + 1) == {}
 
 

@@ -26,10 +26,12 @@ def test_answers_in_pieces(size: int):
     connection = Connection(lambda _, status, body: seen.append((status, body)))
     connection.connection_made(Wire())
     connection.send(request("POST", "/in", 80, b"Body=x", kind="text/plain"))
-    stream = ANSWER + ANSWER.replace(b"200 OK", b"503 No") + b"HTTP/1.1 204 No Content\r\n\r\n"
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    stream = ANSWER + chunks + ANSWER.replace(b"200 OK", b"503 No") + b"HTTP/1.1 204 No Content\r\n\r\n"
     for at in range(0, len(stream), size):
         connection.data_received(stream[at : at + size])
-    assert seen == [(200, b"<Response/>"), (503, b"<Response/>"), (204, b"")]
+    # A peer's chunks are only waited for, not taken apart.
+    assert seen == [(200, b"<Response/>"), (200, b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), (503, b"<Response/>"), (204, b"")]
     assert not connection.busy
 
 

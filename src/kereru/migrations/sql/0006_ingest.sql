@@ -5,6 +5,7 @@
 -- request: ours, one for each webhook; place: of the text in it. A text without a carrier id is known by both, so that a replay of the intake log
 -- stores it once while a person's second "yes" is a second text (G4).
 -- outcome: 1 shown, 2 withheld, 3 blocked, 4 duplicate, 5 unknown number, 6 no live assignment
+-- The weeks to come, which are empty, are not opened: `newest_id`.
 -- Whole tables are never read: a plan made while a week was empty would go on reading it whole when it is full.
 CREATE FUNCTION ingest_texts(items jsonb)
 RETURNS TABLE (ordinal bigint, outcome smallint, message_id bigint, feed_id bigint, feed_number bigint)
@@ -13,6 +14,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 DECLARE
   done_ordinals bigint[]; done_outcomes smallint[]; done_messages bigint[];
   providers bigint[]; feeds bigint[]; conversations bigint[]; messages bigint[]; versions integer[];
+  newest_id bigint := lowest_id(app_now() + interval '1 hour');
 BEGIN
   PERFORM 1 FROM number n
   WHERE (n.provider_id, n.platform_id, n.e164) IN (
@@ -48,7 +50,7 @@ BEGIN
     -- while that was small: 95 µs a text became 260 after 20,000 texts (docs/reference/performance.md).
     LEFT JOIN LATERAL (
       SELECT d.id FROM dedupe d WHERE d.provider_id = i.provider AND d.platform_id = i.platform AND d.number_id = n.id AND d.kind = i.key_kind
-        AND d.carrier_id = i.key LIMIT 1) seen_before ON true
+        AND d.carrier_id = i.key AND d.id <= newest_id LIMIT 1) seen_before ON true
   ), taken AS MATERIALIZED (
     SELECT r.*, CASE WHEN r.outcome <> 4 THEN new_id() END AS id FROM resolved r ORDER BY r.ordinal
   ), remembered AS (
@@ -168,6 +170,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 #variable_conflict use_column
 DECLARE
   providers bigint[]; messages bigint[];
+  first_named bigint; last_named bigint; first_id bigint; last_id bigint;
+  -- Carriers repeat themselves within days; a receipt kept twice does no harm. The weeks to come are empty.
+  first_receipt bigint := lowest_id(app_now() - interval '14 days'); newest_id bigint := lowest_id(app_now() + interval '1 hour');
 BEGIN
   PERFORM lock_carrier_ids(ARRAY(SELECT i.platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (platform bigint, cid text)));
 
@@ -176,18 +181,22 @@ BEGIN
     i.provider, new_id(), i.platform, i.cid, i.state, i.carrier_state, i.code, i.reason
   FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, state smallint, carrier_state text, code text, reason text)
   WHERE NOT EXISTS (SELECT 1 FROM receipt r WHERE r.provider_id = i.provider AND r.platform_id = i.platform AND r.carrier_id = i.cid
-                    AND r.state = i.state AND r.error_code = i.code);
+                    AND r.state = i.state AND r.error_code = i.code AND r.id BETWEEN first_receipt AND newest_id);
 
+  -- Which texts they are about: by the carrier's id, or by the part that the callback's path names.
+  SELECT min(i.message), max(i.message) INTO first_named, last_named FROM jsonb_to_recordset(items) AS i (message bigint);
+  SELECT array_agg(found.provider_id), array_agg(found.message_id), min(found.message_id), max(found.message_id)
+  INTO providers, messages, first_id, last_id FROM (
+    SELECT p.provider_id, p.message_id FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text)
+    JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid AND p.message_id <= newest_id
+    UNION
+    SELECT p.provider_id, p.message_id
+    FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, message bigint, attempt smallint, part smallint)
+    JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt
+      AND p.part = i.part AND p.message_id BETWEEN first_named AND last_named) found;
   SELECT array_agg(m.provider_id), array_agg(m.id) INTO providers, messages FROM (
     SELECT m.provider_id, m.id FROM message m
-    WHERE (m.provider_id, m.id) IN (
-      SELECT p.provider_id, p.message_id FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text)
-      JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid
-      UNION ALL
-      SELECT p.provider_id, p.message_id
-      FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, message bigint, attempt smallint, part smallint)
-      JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt
-        AND p.part = i.part)
+    WHERE (m.provider_id, m.id) IN (SELECT * FROM unnest(providers, messages)) AND m.id BETWEEN first_id AND last_id
     ORDER BY m.provider_id, m.id FOR NO KEY UPDATE) m;
 
   -- A callback whose path names our part settles it even if the answer with the carrier's id was lost (design §7).
@@ -196,12 +205,13 @@ BEGIN
           AS i (provider bigint, platform bigint, cid text, message bigint, attempt smallint, part smallint)
         WHERE message IS NOT NULL ORDER BY provider, message, attempt, part, cid) i
   WHERE p.provider_id = i.provider AND p.platform_id = i.platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
-    AND p.carrier_id IS NULL AND p.handover IN (2, 5);
+    AND p.message_id BETWEEN first_id AND last_id AND p.carrier_id IS NULL AND p.handover IN (2, 5);
 
   INSERT INTO exchange (provider_id, id, platform_id, message_id, kind, request_id, raw)
   SELECT i.provider, new_id(), i.platform, p.message_id, 2, i.request, i.raw
   FROM jsonb_to_recordset(items) AS i (provider bigint, platform bigint, cid text, raw text, request text)
-  LEFT JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid;
+  LEFT JOIN part p ON p.provider_id = i.provider AND p.platform_id = i.platform AND p.carrier_id = i.cid
+    AND p.message_id BETWEEN first_id AND last_id;
 
   RETURN QUERY SELECT s.feed_id, s.number FROM settle_messages(providers, messages) s;
 END $$;

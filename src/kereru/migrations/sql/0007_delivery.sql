@@ -34,12 +34,19 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Works the statuses of these messages out again and tells their owners' feeds what changed. The caller holds the message rows.
+-- Every statement bounds the ids it reads by these messages' own, so that only their weeks' tables are opened: opening all that are kept costs more
+-- than the work itself (docs/reference/performance.md). A receipt is younger than its text, but for the clock's corrections.
 CREATE FUNCTION settle_messages(providers bigint[], messages bigint[]) RETURNS TABLE (feed_id bigint, number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
   c_providers bigint[]; c_feeds bigint[]; c_conversations bigint[]; c_messages bigint[]; c_versions integer[];
+  first_id bigint; last_id bigint; first_receipt bigint; last_receipt bigint;
 BEGIN
+  SELECT min(m), max(m) INTO first_id, last_id FROM unnest(messages) AS m;
+  first_receipt := lowest_id(made_at(first_id) - interval '1 hour');
+  last_receipt := lowest_id(app_now() + interval '1 hour');
+
   WITH wanted AS (
     SELECT DISTINCT w.provider_id, w.message_id FROM unnest(providers, messages) AS w (provider_id, message_id)
   ), receipts AS MATERIALIZED (
@@ -50,8 +57,9 @@ BEGIN
         FILTER (WHERE r.state IN (5, 6, 7)))[1] AS bad_code,
       (array_agg(r.reason ORDER BY array_position('{6,5,7}', r.state), r.id) FILTER (WHERE r.state IN (5, 6, 7)))[1] AS bad_reason
     FROM wanted w
-    JOIN part p ON p.provider_id = w.provider_id AND p.message_id = w.message_id
+    JOIN part p ON p.provider_id = w.provider_id AND p.message_id = w.message_id AND p.message_id BETWEEN first_id AND last_id
     LEFT JOIN receipt r ON r.provider_id = p.provider_id AND r.platform_id = p.platform_id AND r.carrier_id = p.carrier_id
+      AND r.id BETWEEN first_receipt AND last_receipt
     GROUP BY p.provider_id, p.message_id, p.attempt, p.part, p.handover
   ), parts AS (
     UPDATE part p SET status = part_status(r.handover, r.states),
@@ -60,6 +68,7 @@ BEGIN
       reason_code = coalesce(r.bad_code, p.reason_code), reason = coalesce(r.bad_reason, p.reason)
     FROM receipts r
     WHERE p.provider_id = r.provider_id AND p.message_id = r.message_id AND p.attempt = r.attempt AND p.part = r.part
+      AND p.message_id BETWEEN first_id AND last_id
     RETURNING p.provider_id, p.message_id, p.attempt, p.part, p.status, p.reason_code, p.reason, p.text, p.cut_to
   ), summed AS (
     -- The part that speaks for the attempt gives the reason: the first in attempt_status's order.
@@ -71,14 +80,14 @@ BEGIN
   ), attempts AS (
     UPDATE attempt a SET status = s.status, reason_code = s.reason_code, reason = s.reason
     FROM summed s
-    WHERE a.provider_id = s.provider_id AND a.message_id = s.message_id AND a.attempt = s.attempt
+    WHERE a.provider_id = s.provider_id AND a.message_id = s.message_id AND a.attempt = s.attempt AND a.message_id BETWEEN first_id AND last_id
     RETURNING a.provider_id, a.message_id, a.attempt, a.status, a.reason_code, a.reason, s.cut_to
   ), known AS (
     -- An attempt that was asked for and not yet claimed has no parts; it still is the newest one.
     SELECT * FROM attempts
     UNION ALL
     SELECT a.provider_id, a.message_id, a.attempt, a.status, a.reason_code, a.reason, NULL
-    FROM wanted w JOIN attempt a ON a.provider_id = w.provider_id AND a.message_id = w.message_id
+    FROM wanted w JOIN attempt a ON a.provider_id = w.provider_id AND a.message_id = w.message_id AND a.message_id BETWEEN first_id AND last_id
     WHERE NOT EXISTS (SELECT 1 FROM receipts r WHERE r.provider_id = a.provider_id AND r.message_id = a.message_id AND r.attempt = a.attempt)
   ), spoken AS (
     -- Delivered = any attempt wholly delivered; else the newest attempt speaks (design §6).
@@ -88,7 +97,7 @@ BEGIN
   ), changed AS (
     UPDATE message m SET status = s.status, version = m.version + 1, reason_code = s.reason_code, reason = s.reason, cut_to = s.cut_to
     FROM spoken s
-    WHERE m.provider_id = s.provider_id AND m.id = s.message_id
+    WHERE m.provider_id = s.provider_id AND m.id = s.message_id AND m.id BETWEEN first_id AND last_id
       AND (m.status, m.reason_code, m.cut_to) IS DISTINCT FROM (s.status, s.reason_code, s.cut_to)
     RETURNING m.provider_id, m.id, m.conversation_id, m.version
   )
@@ -206,6 +215,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 DECLARE
   now_at timestamptz := app_now();
   touched bigint[]; conversations bigint[]; going bigint[]; held_back bigint[]; late_resends bigint[];
+  first_id bigint; last_id bigint;
 BEGIN
   PERFORM 1 FROM platform_lease l JOIN platform p ON p.provider_id = l.provider_id AND p.id = l.platform_id
   WHERE l.provider_id = its_provider AND l.platform_id = its_platform AND l.holder = its_holder AND l.epoch = its_epoch AND l.expires_at > now_at
@@ -237,7 +247,9 @@ BEGIN
       AND o.message_id = ANY (ARRAY(SELECT c.message_id FROM candidates c ORDER BY c.turn, c.message_id LIMIT most))
     ORDER BY o.message_id FOR UPDATE SKIP LOCKED) o;
   IF touched IS NULL THEN RETURN; END IF;
-  PERFORM 1 FROM message m WHERE m.provider_id = its_provider AND m.id = ANY (touched) ORDER BY m.id FOR NO KEY UPDATE;
+  -- As in settle_messages: only the weeks of these texts are opened.
+  SELECT min(t), max(t) INTO first_id, last_id FROM unnest(touched) AS t;
+  PERFORM 1 FROM message m WHERE m.provider_id = its_provider AND m.id = ANY (touched) AND m.id BETWEEN first_id AND last_id ORDER BY m.id FOR NO KEY UPDATE;
 
   -- A statement of its own, so that it sees what was committed while the rows above were waited for; and over arrays, whose few rows the planner
   -- looks up one by one however much is stored.
@@ -249,7 +261,7 @@ BEGIN
       a.ended_at IS NULL AND a.state = 4 AND l.user_id IS NOT NULL AND coalesce(o.state, 2) = 2
         AND NOT coalesce(s.stopped, false) AND b.remote IS NULL AS open
     FROM unnest(touched, conversations) AS c (message_id, conversation_id)
-    JOIN message m ON m.provider_id = its_provider AND m.id = c.message_id
+    JOIN message m ON m.provider_id = its_provider AND m.id = c.message_id AND m.id BETWEEN first_id AND last_id
     JOIN conversation v ON v.provider_id = its_provider AND v.id = c.conversation_id
     JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
     JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
@@ -275,7 +287,8 @@ BEGIN
       WHEN p.message_id = ANY (held_back) THEN 'Texting this person or from this number was stopped before the text was handed over.' END
   FROM outbox o
   WHERE o.provider_id = its_provider AND o.message_id = ANY (touched)
-    AND p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 1;
+    AND p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 1
+    AND p.message_id BETWEEN first_id AND last_id;
   UPDATE outbox o SET claimed_at = now_at WHERE o.provider_id = its_provider AND o.message_id = ANY (going);
   DELETE FROM outbox o WHERE o.provider_id = its_provider AND o.message_id = ANY (held_back);
 
@@ -285,6 +298,7 @@ BEGIN
     SELECT p.message_id, p.attempt, p.part, p.tries, n.e164, v.remote, p.text, o.deferrals
     FROM outbox o
     JOIN part p ON p.provider_id = o.provider_id AND p.message_id = o.message_id AND p.attempt = o.attempt AND p.handover = 2
+      AND p.message_id BETWEEN first_id AND last_id
     JOIN conversation v ON v.provider_id = o.provider_id AND v.id = o.conversation_id
     JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
     JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
@@ -303,10 +317,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 DECLARE
   messages bigint[];
   lately bigint := lowest_id(app_now() - interval '7 days');
+  first_id bigint; last_id bigint;
 BEGIN
   PERFORM lock_carrier_ids(ARRAY(SELECT its_platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (cid text) WHERE i.cid IS NOT NULL));
+  -- As in settle_messages: only the weeks of these texts are opened.
+  SELECT min(i.message), max(i.message) INTO first_id, last_id FROM jsonb_to_recordset(items) AS i (message bigint);
   SELECT array_agg(m.id) INTO messages FROM (
-    SELECT m.id FROM message m WHERE m.provider_id = its_provider
+    SELECT m.id FROM message m WHERE m.provider_id = its_provider AND m.id BETWEEN first_id AND last_id
       AND m.id IN (SELECT i.message FROM jsonb_to_recordset(items) AS i (message bigint))
     ORDER BY m.id FOR NO KEY UPDATE) m;
   IF messages IS NULL THEN RETURN; END IF;
@@ -333,12 +350,12 @@ BEGIN
     FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, part smallint, tries smallint, outcome text, cid text, cut_to text,
       code text, reason text)) i
   WHERE p.provider_id = its_provider AND p.platform_id = its_platform AND p.message_id = i.message AND p.attempt = i.attempt AND p.part = i.part
-    AND p.tries = i.tries AND (p.handover = 2 OR p.handover = 5 AND i.outcome <> 'unknown');
+    AND p.message_id BETWEEN first_id AND last_id AND p.tries = i.tries AND (p.handover = 2 OR p.handover = 5 AND i.outcome <> 'unknown');
   -- The parts after one that was refused or that nobody can tell of are not sent.
   UPDATE part p SET handover = 4, reason_code = 'earlier_part', reason = 'An earlier part of this text was not confirmed, so the rest was not sent.'
-  WHERE p.provider_id = its_provider AND p.message_id = ANY (messages) AND p.handover = 1
+  WHERE p.provider_id = its_provider AND p.message_id = ANY (messages) AND p.message_id BETWEEN first_id AND last_id AND p.handover = 1
     AND EXISTS (SELECT 1 FROM part e WHERE e.provider_id = p.provider_id AND e.message_id = p.message_id AND e.attempt = p.attempt
-                AND e.handover IN (4, 5));
+                AND e.message_id BETWEEN first_id AND last_id AND e.handover IN (4, 5));
 
   INSERT INTO exchange (provider_id, id, platform_id, message_id, kind, raw)
   SELECT its_provider, new_id(), its_platform, i.message, 3, i.raw FROM jsonb_to_recordset(items) AS i (message bigint, raw text)
@@ -348,10 +365,10 @@ BEGIN
   WITH ended AS MATERIALIZED (
     SELECT i.message, i.attempt, max(coalesce(i.retry_s, 0)) AS retry_s, max(i.code) AS code,
       EXISTS (SELECT 1 FROM part p WHERE p.provider_id = its_provider AND p.message_id = i.message AND p.attempt = i.attempt
-              AND p.handover = 1) AS goes_on
+              AND p.message_id BETWEEN first_id AND last_id AND p.handover = 1) AS goes_on
     FROM jsonb_to_recordset(items) AS i (message bigint, attempt smallint, retry_s double precision, code text)
     WHERE NOT EXISTS (SELECT 1 FROM part p WHERE p.provider_id = its_provider AND p.message_id = i.message AND p.attempt = i.attempt
-                      AND p.handover = 2)
+                      AND p.message_id BETWEEN first_id AND last_id AND p.handover = 2)
     GROUP BY i.message, i.attempt
   ), back AS (
     UPDATE outbox o SET claimed_at = NULL, deferrals = o.deferrals + 1, reason = coalesce(e.code, ''),
@@ -365,15 +382,17 @@ BEGIN
     AND NOT e.goes_on;
 
   -- The carrier says that this person does not want our texts (21610 and its like): that is a STOP (P22).
-  INSERT INTO remote_consent AS c (provider_id, group_id, remote, stopped)
-  SELECT DISTINCT ON (u.group_id, v.remote) its_provider, u.group_id, v.remote, true
-  FROM jsonb_to_recordset(items) AS i (message bigint, opted_out boolean)
-  JOIN message m ON m.provider_id = its_provider AND m.id = i.message
-  JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
-  JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
-  JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-  WHERE i.opted_out ORDER BY u.group_id, v.remote
-  ON CONFLICT (provider_id, group_id, remote) DO UPDATE SET stopped = true, at = excluded.at;
+  IF jsonb_path_exists(items, '$[*].opted_out ? (@ == true)') THEN
+    INSERT INTO remote_consent AS c (provider_id, group_id, remote, stopped)
+    SELECT DISTINCT ON (u.group_id, v.remote) its_provider, u.group_id, v.remote, true
+    FROM jsonb_to_recordset(items) AS i (message bigint, opted_out boolean)
+    JOIN message m ON m.provider_id = its_provider AND m.id = i.message
+    JOIN conversation v ON v.provider_id = m.provider_id AND v.id = m.conversation_id
+    JOIN assignment a ON a.provider_id = v.provider_id AND a.id = v.assignment_id
+    JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
+    WHERE i.opted_out ORDER BY u.group_id, v.remote
+    ON CONFLICT (provider_id, group_id, remote) DO UPDATE SET stopped = true, at = excluded.at;
+  END IF;
   -- The carrier refuses the account: nothing more is sent until a person acts (reliability.md, carrier answer → state).
   UPDATE platform p SET stopped_at = app_now(), stopped_reason = i.reason
   FROM jsonb_to_recordset(items) AS i (stop_account boolean, reason text)
