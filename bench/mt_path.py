@@ -35,6 +35,8 @@ from kereru.realtime.feeds import ChangeKind, Entry, append
 
 CONNECTIONS = 64
 PEOPLE = 400
+AREAS = (202, 203, 205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219)
+"""Of one country: texts to dear destinations are refused."""
 SETTLED_WITHIN_S = 30.0
 _SETTLED = (b'"status":"sent"', b'"status":"delivered"')
 
@@ -66,7 +68,7 @@ class Texting:
     def _next(self) -> bytes:
         number = next(self._numbers)
         person = self._world.company.people[number % PEOPLE]
-        remote = f"+1{self._dice.randrange(200, 999)}55501{self._dice.randrange(100):02}"
+        remote = f"+1{self._dice.choice(AREAS)}55501{self._dice.randrange(100):02}"
         body = msgspec.json.encode({"number_id": str(person.number_id), "to": remote, "text": f"Your order {number} is ready.", "attachments": []})
         return request("PUT", f"/api/v1/messages/{self._run}-{number:08}", self._server.port, body, kind="application/json", cookie=person.session)
 
@@ -158,7 +160,7 @@ class ByHand:
         while asyncio.get_running_loop().time() < until:
             number = next(self._numbers)
             person = company.people[number % PEOPLE]
-            remote = f"+1{self._dice.randrange(200, 999)}55501{self._dice.randrange(100):02}"
+            remote = f"+1{self._dice.choice(AREAS)}55501{self._dice.randrange(100):02}"
             await self._send(connection, person.user_id, person.number_id, remote, f"{self._run}-{number:08}", f"Your order {number} is ready.")
 
     async def _send(self, connection: AsyncConnection[Any], user: int, number: int, remote: str, key: str, text: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.load import Connection, connect, request
 from bench.machine import Meter
 from bench.mo_ingest import CONNECTIONS, ingesting
-from bench.mt_path import texting
+from bench.mt_path import AREAS, texting
 from bench.options import Options
 from bench.peers import jasmin, kannel
 from bench.peers.install import PeerMissing, Places, install_jasmin, install_kannel
@@ -120,7 +120,7 @@ class Beside:
 
     def _send(self, connection: Connection) -> None:
         self._given += 1
-        remote = f"+1{self._dice.randrange(200, 999)}55501{self._dice.randrange(100):02}"
+        remote = f"+1{self._dice.choice(AREAS)}55501{self._dice.randrange(100):02}"
         path = self._peer.sending(remote, "+12015550100", f"Your order {self._given} is ready.")
         connection.send(request("GET", path, self._peer.port))
 
