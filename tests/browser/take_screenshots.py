@@ -79,6 +79,9 @@ def retold(said: Any) -> Any:
         told.update({name: at.astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("at", "updated") if name in told})
     if isinstance(told.get("last_message"), dict):
         told["last_at"] = told["last_message"]["at"]
+    if "target" in told and "changes" in told:
+        # A row of the history log.
+        told["at"] = (NOW - timedelta(minutes=12)).astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(told.get("user"), dict):
         # A person's colour comes from the id, which is another one in each demo.
         told["user"]["id"] = told["user"]["email"]
@@ -222,6 +225,39 @@ def failed_picture(browser: Browser, demo: Demo, me: Http) -> None:
         take(page, "client-failed")
 
 
+def portal_pictures(browser: Browser, demo: Demo) -> None:
+    """The portal: a user, whom mails go to, what was changed, and the tree in a hand."""
+    [account] = [account for account in demo.accounts if account.role == "provider"]
+    admin = demo.signed_in(account)
+    [group] = [one for one in admin.get("/api/v1/groups")["items"] if one["name"] == "Blue Door Ltd"]
+    users = {one["name"]: f"/users/{one['id']}" for one in admin.get(f"/api/v1/users?group={group['id']}")["items"]}
+    admin.call("PATCH", f"/api/v1{users['Chloe Meyer']}", {"external_id": "chloe.meyer@bluedoor", "computer_name": "COUNTER-2"})
+    admin.call("PATCH", f"/api/v1{users['Chloe Meyer']}", {"computer_name": "COUNTER-3", "external_reference": "C-1042"})
+    admin.call("PUT", f"/api/v1{users['Chloe Meyer']}/licence", {"product": "agent"})
+    for name, look, size in (
+        ("portal-user", "light", WIDE),
+        ("portal-user-dark", "dark", WIDE),
+        ("portal-user-390", "light", NARROW),
+    ):
+        with window(browser, demo, account, look, size) as page:
+            page.goto(f"{demo.client}/portal{users['Chloe Meyer'].replace('users', 'user')}/details")
+            expect(page.get_by_label("Product")).to_have_value("agent")
+            take(page, name)
+            if size is NARROW:
+                page.get_by_role("button", name="Show organisations").click()
+                expect(page.get_by_role("treeitem", name="Dev Patel")).to_be_visible()
+                take(page, "portal-tree-390")
+    with window(browser, demo, account, "light", WIDE) as page:
+        page.goto(f"{demo.client}/portal")
+        page.get_by_role("link", name="Portal User Accounts").click()
+        page.get_by_role("link", name="Olive Park").click()
+        expect(page.get_by_role("switch", name="Send Alerts")).to_be_visible()
+        take(page, "portal-account")
+        page.goto(f"{demo.client}/portal{users['Chloe Meyer'].replace('users', 'user')}/history")
+        expect(page.get_by_text("COUNTER-3")).to_be_visible()
+        take(page, "portal-history")
+
+
 def simulator_pictures(browser: Browser, demo: Demo) -> None:
     """The simulators' page, on the customer's phone."""
     for look in ("light", "dark"):
@@ -251,6 +287,7 @@ def main() -> None:
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
             client_pictures(browser, demo)
+            portal_pictures(browser, demo)
             simulator_pictures(browser, demo)
             failed_picture(browser, demo, me)
             browser.close()
