@@ -94,6 +94,17 @@ async def test_each_level_sees_its_own(tenant: Tenant) -> None:
         assert (details["phone_number"], details["user"]["email"]) == ("+12015550110", tenant.ana.email)
 
 
+async def test_the_provider_takes_the_chain_along(tenant: Tenant) -> None:
+    """R180: the portal's file is the command's; nobody below the provider gets it, since it is everybody's."""
+    await add(tenant, 1, 2)
+    async with tenant.portal("gina@bluedoor.example") as gina, tenant.portal() as olive:
+        assert (await gina.get("/api/v1/evidence/export")).status_code == 403
+        answer = await olive.get("/api/v1/evidence/export")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    assert "attachment" in answer.headers["content-disposition"]
+    assert verify(answer.content.splitlines(keepends=True)).entries == 2
+
+
 async def test_the_command_checks_without_a_database(tenant: Tenant, tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     """`kereru evidence verify`: offline; with --after against an older file."""
     older, newer = tmp_path / "older.jsonl", tmp_path / "newer.jsonl"

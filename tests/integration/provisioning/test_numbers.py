@@ -76,7 +76,7 @@ async def test_r121_r142_each_inteliquent_detail_is_tried(tenant: Tenant, field:
         await create_platform(tenant.desk, tenant.provider_id, NewPlatform("inteliquent", good | {field: "x"}, endpoints=endpoints))
     with pytest.raises(BadCredentials) as missing:
         await create_platform(tenant.desk, tenant.provider_id, NewPlatform("inteliquent", good | {field: " "}))
-    assert [problem.field for problem in missing.value.fields] == [field]
+    assert [problem.field for problem in missing.value.fields] == [f"credentials.{field}"]
     assert tenant.sql("SELECT 1 FROM platform") == []
 
 

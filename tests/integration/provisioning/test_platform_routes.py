@@ -63,7 +63,7 @@ async def test_r142_a_problem_saves_nothing(tenant: Tenant, portal: httpx.AsyncC
     refused = await portal.post(f"{API}/platforms", json={**form(tenant, "restcomm"), "credentials": wrong})
     assert (refused.status_code, refused.json()["code"]) == (422, "carrier_credentials")
     missing = await portal.post(f"{API}/platforms", json={**form(tenant, "restcomm"), "credentials": {"account_key": "AC1"}})
-    assert [field["field"] for field in missing.json()["fields"]] == ["token_secret"]
+    assert [field["field"] for field in missing.json()["fields"]] == ["credentials.token_secret"]
     assert tenant.sql("SELECT 1 FROM platform") == []
     platform = (await portal.post(f"{API}/platforms", json=form(tenant, "restcomm"))).json()["id"]
     before = tenant.sql("SELECT * FROM platform")

@@ -36,7 +36,7 @@ def test_what_is_refused_is_named(change: dict[str, str], field: str) -> None:
     """R120: the fields follow the carrier."""
     with pytest.raises(BadCredentials) as refused:
         clean_credentials(ADAPTER, GOOD | change)
-    assert [problem.field for problem in refused.value.fields] == [field]
+    assert [problem.field for problem in refused.value.fields] == [f"credentials.{field}"]
 
 
 def test_sealed_credentials_open_in_their_own_place_only() -> None:

@@ -6,13 +6,15 @@ from typing import Annotated
 import msgspec
 from litestar import get
 from litestar.params import Parameter
+from litestar.response import Stream
 
 from kereru.kernel import ids
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT
 from kereru.kernel.paging import CursorCodec, Page
-from kereru.provisioning.evidence import store
+from kereru.provisioning.evidence import commands, store
 from kereru.provisioning.evidence.model import Body
+from kereru.tenancy.model import Level
 from kereru.tenancy.policy import PORTAL, Principal, policy, reach
 
 
@@ -39,7 +41,7 @@ async def list_evidence(
     cursor: str | None = None,
     limit: Annotated[int, Parameter(ge=1, le=PAGE_ITEMS)] = PAGE_ITEMS_DEFAULT,
 ) -> Page[EvidenceEntry]:
-    """The evidence within your reach (R179, R180, R20); the whole chain, to be checked elsewhere, comes from `kereru evidence export`."""
+    """The evidence within your reach (R179, R180, R20); the whole chain, to be checked elsewhere, is `/evidence/export`."""
     wanted = None if assignment is None else ids.decode(assignment)
     before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
@@ -54,4 +56,17 @@ async def list_evidence(
     return Page(items, cursors.encode(rows[-1].number) if len(rows) == limit else None)
 
 
-ROUTES = (list_evidence,)
+@get(
+    "/evidence/export",
+    opt=policy(PORTAL(Level.PROVIDER)),
+    operation_id="exportEvidence",
+    summary="The provider's whole evidence as a file that anybody can check",
+    media_type="application/x-ndjson",
+)
+async def export_evidence(principal: Principal, database: Database) -> Stream:
+    """The same file that `kereru evidence export` writes; `kereru evidence verify` checks it on any machine (Q27)."""
+    headers = {"content-disposition": 'attachment; filename="evidence.jsonl"', "cache-control": "no-store"}
+    return Stream(commands.export(database, principal.provider_id), media_type="application/x-ndjson", headers=headers)
+
+
+ROUTES = (list_evidence, export_evidence)

@@ -84,15 +84,16 @@ class _Sealed(msgspec.Struct, frozen=True):
 def clean_credentials(adapter: CarrierAdapter, given: Credentials) -> Credentials:
     """The carrier's fields, secrets as `Secret`; what is pasted stays as it is but for blanks around it (R121). Raises BadCredentials."""
     known = {wanted.name: wanted for wanted in adapter.credential_fields}
-    problems = [FieldProblem(name, "unknown", "This carrier has no such field.") for name in sorted(set(given) - set(known))]
+    problems = [FieldProblem(f"credentials.{name}", "unknown", "This carrier has no such field.") for name in sorted(set(given) - set(known))]
     cleaned: dict[str, Secret | str] = {}
     for name, wanted in known.items():
         raw = given.get(name, "")
         value = (raw.reveal() if isinstance(raw, Secret) else raw).strip()
         if not value and wanted.required:
-            problems.append(FieldProblem(name, "missing", f"{wanted.label} is missing. {wanted.help}"))
+            problems.append(FieldProblem(f"credentials.{name}", "missing", f"{wanted.label} is missing. {wanted.help}"))
         elif len(value) > CREDENTIAL_CHARACTERS or not value.isprintable():
-            problems.append(FieldProblem(name, "unreadable", f"{wanted.label} holds characters that cannot be part of it. Paste it again."))
+            words = f"{wanted.label} holds characters that cannot be part of it. Paste it again."
+            problems.append(FieldProblem(f"credentials.{name}", "unreadable", words))
         elif value:
             cleaned[name] = Secret(value) if wanted.secret else value
     if problems:
