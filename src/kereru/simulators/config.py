@@ -77,7 +77,7 @@ def config_from(raw: Mapping[str, object]) -> Config:
 
 
 def example_config() -> Config:
-    """The inventory used when none is given: one account at each carrier, ten fictional numbers each."""
+    """The inventory used when none is given: one account at each carrier, ten fictional numbers each; one of them cannot text yet."""
     return Config(
         restcomm=(
             RestcommAccount(
@@ -96,6 +96,8 @@ def example_config() -> Config:
                 secret="c4a8d2e6f01b3957",  # noqa: S106, an example that opens nothing
                 name="Southern Phone Co.",
                 numbers=tuple(f"+13125550{n}" for n in range(140, 150)),
+                # One is held without messaging, so that switching it on can be rehearsed (Q17).
+                messaging_enabled=tuple(f"+13125550{n}" for n in range(140, 149)),
                 names={"+13125550142": "Sales", "+13125550143": "Support line"},
             ),
         ),
