@@ -5,6 +5,7 @@ the running product's own work but the times: those are told by the story below,
 """
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -272,6 +273,38 @@ def simulator_pictures(browser: Browser, demo: Demo) -> None:
             take(page, f"simulators{'' if look == 'light' else '-dark'}")
 
 
+def retell_portal(route: Route) -> None:
+    """Passes a portal's request on; every time in the answer is one of the story's, and hashes and ports are the same on every day."""
+    answer = route.fetch()
+    body = re.sub(r'"20\d\d-\d\d-\d\dT[^"]*"', '"2026-03-12T14:12:40Z"', answer.text())
+    body = re.sub(r'"hash":"[0-9a-f]{64}"', f'"hash":"{"3f9c" * 16}"', body)
+    route.fulfill(response=answer, body=re.sub(r"localhost:\d+", "localhost:8000", body))
+
+
+def number_pictures(browser: Browser, demo: Demo) -> None:
+    """The portal's screens for platforms and numbers."""
+    account = next(one for one in demo.accounts if one.role == "provider")
+    me = demo.signed_in(account)
+    provider = me.get("/api/v1/tree")["items"][0]["id"]
+    platform = me.get("/api/v1/platforms")["items"][0]["id"]
+    number = me.get("/api/v1/assignments")["items"][0]
+    user = number["user"]["id"]
+    for name, look, size, path, words in (
+        ("portal-numbers", "light", WIDE, f"provider/{provider}/numbers", "Active Assignment"),
+        ("portal-numbers-390-dark", "dark", NARROW, f"provider/{provider}/numbers", "Active Assignment"),
+        ("portal-number", "light", WIDE, f"user/{user}/numbers/{number['id']}", "Said Yes to texting"),
+        ("portal-number-dark", "dark", WIDE, f"user/{user}/numbers/{number['id']}", "Said Yes to texting"),
+        ("portal-add-number", "light", WIDE, f"user/{user}/numbers/new", "Ten digits"),
+        ("portal-platform", "light", WIDE, f"provider/{provider}/platforms/{platform}", "Replace"),
+        ("portal-check", "light", WIDE, f"provider/{provider}/platforms/{platform}/check", "Checked at"),
+    ):
+        with window(browser, demo, account, look, size) as page:
+            page.route(re.compile(r"/api/v1/(assignments|evidence|platforms)"), retell_portal)
+            page.goto(f"{demo.client}/portal/{path}")
+            expect(page.get_by_role("main")).to_contain_text(words)
+            take(page, name)
+
+
 def main() -> None:
     """Make them all."""
     home = Path(tempfile.mkdtemp(prefix="kd-", dir="/tmp"))
@@ -288,6 +321,7 @@ def main() -> None:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
             client_pictures(browser, demo)
             portal_pictures(browser, demo)
+            number_pictures(browser, demo)
             simulator_pictures(browser, demo)
             failed_picture(browser, demo, me)
             browser.close()

@@ -1,14 +1,11 @@
 """The question before a number may text: D's, asked again before each test by the operator's own command."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from browser_client import LOOKS, Client, say
 from browser_desks import Desks
+from browser_portal import admin
 from playwright.sync_api import Locator, expect
 
 from demo_fixture import Demo, eventually
@@ -16,18 +13,10 @@ from demo_fixture import Demo, eventually
 OWN = "(201) 555-0112"
 
 
-def admin(demo: Demo, *words: str) -> dict[str, list[dict[str, str]]]:
-    """One of the operator's commands beside the running demo."""
-    command = [str(Path(sys.executable).with_name("kereru")), "admin", *words, "--home", str(demo.home), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def reset(demo: Demo) -> Callable[[], object]:
     """What an operator does to have D asked again."""
-    [provider] = admin(demo, "list")["items"]
+    provider = next(one for one in admin(demo, "list")["items"] if one["name"] == "Southern Phone Co.")
     [mine] = [one for one in admin(demo, "numbers", provider["id"])["items"] if one["e164"] == demo.user("D").numbers[0].number]
     return lambda: admin(demo, "reset-opt-in", provider["id"], mine["id"])
 

@@ -6,6 +6,8 @@ import type { Component } from 'svelte'
 
 import type { Key } from '../shared/i18n'
 import type { Level } from './api'
+import Numbers from './numbers/Numbers.svelte'
+import Platforms from './platforms/Platforms.svelte'
 import type { Place, Portal } from './state/portal.svelte'
 import Accounts from './views/Accounts.svelte'
 import Details from './views/Details.svelte'
@@ -36,6 +38,8 @@ export const tabs: readonly Tab[] = [
   { id: 'resellers', title: 'tab.resellers', levels: ['provider'], component: Organisations },
   { id: 'groups', title: 'tab.groups', levels: ['reseller'], component: Organisations },
   { id: 'users', title: 'tab.users', levels: ['group'], component: Users },
+  { id: 'numbers', title: 'tab.numbers', levels: EVERYWHERE, component: Numbers },
+  { id: 'platforms', title: 'tab.platforms', levels: ['provider'], component: Platforms },
   { id: 'history', title: 'tab.history', levels: EVERYWHERE, component: History },
   { id: 'message-log', title: 'tab.message-log', levels: EVERYWHERE, component: MessageLog },
 ]

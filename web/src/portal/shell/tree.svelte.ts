@@ -205,7 +205,7 @@ function people(page: Page<User>): Hit[] {
 function numbersFound(page: Page<FoundNumber>): Hit[] {
   return page.items.map((one) => ({
     kind: 'number',
-    href: `${linkTo({ level: 'user', id: one.user.id })}?number=${one.id}`,
+    href: linkTo({ level: 'user', id: one.user.id }, 'numbers', one.id),
     text: one.display,
     detail: [one.shown_name === one.display ? '' : one.shown_name, one.user.name].filter(Boolean).join(' · '),
   }))
