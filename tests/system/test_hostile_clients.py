@@ -19,6 +19,7 @@ import h11
 import pytest
 
 from demo_fixture import Demo
+from kereru.api.connections import HEAD_S
 
 GET = "GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n"
 
@@ -409,3 +410,16 @@ def test_a_socket_from_a_foreign_page(demo: Demo, origin: str) -> None:
     with wire(demo) as one:
         shake_hands(one, cookie_of(demo), f"Origin: {origin}")
         assert one.answer()[0] == 403
+
+
+def test_the_deadlines_of_requests_do_not_end_a_socket(demo: Demo) -> None:
+    """G22, bad input 57: what a slow head costs a request must not cost a quiet socket its line."""
+    with wire(demo) as one:
+        shake_hands(one, cookie_of(demo))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += one.socket.recv(1)
+        assert head.startswith(b"HTTP/1.1 101")
+        time.sleep(HEAD_S + 1)
+        one.send(a_frame(0x81, b'{"type":"ping"}'))
+        assert b'{"type":"pong"}' in one.socket.recv(65536)

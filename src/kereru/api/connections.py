@@ -60,10 +60,14 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing of it is left behind."""
-        for timer in (self._head_timer, self._stall_timer, self._close_timer):
-            if timer is not None:
-                timer.cancel()
+        self._end_timers()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """From now on the connection is the socket's: none of our deadlines may end it."""
+        super().handle_websocket_upgrade()
+        self._end_timers()
+        self._deaf = True
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request."""
@@ -140,6 +144,11 @@ class HttpConnection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP, or could be read in two ways (bad input 56)."""
         self._refuse(400, msg)
+
+    def _end_timers(self) -> None:
+        for timer in (self._head_timer, self._stall_timer, self._close_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
