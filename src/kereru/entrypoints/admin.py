@@ -28,8 +28,9 @@ from kereru.tenancy import commands, queries
 from kereru.tenancy.access import commands as access
 from kereru.tenancy.access import queries as access_queries
 from kereru.tenancy.access import second_factor
+from kereru.tenancy.access.mails import LINK_S, link_in_hand
 from kereru.tenancy.errors import NoSuchOrganisation, NoSuchPerson
-from kereru.tenancy.model import Level
+from kereru.tenancy.model import Level, clean_email
 
 app = App(name="admin", help="Act as the operator above all providers.", result_action="return_value")
 
@@ -166,6 +167,25 @@ def ask_password() -> str:
     if getpass.getpass("Once more: ") != password:
         raise MachineProblem("passwords_differ", "The two passwords are not the same.", "Start again; nothing was changed.")
     return password
+
+
+@app.command
+def set_up(provider: str, name: str, email: Email, *, home: Home = None, as_json: Json = False) -> int:
+    """Make a provider and its first portal account, and print the link at which that person chooses a password; the portal goes on from there."""
+    base = Settings.load(home=None if home is None else str(home)).base_url
+
+    async def work(desk: Operator) -> object:
+        async with desk.app.transaction(INSTALLATION) as tx:
+            made = await commands.create_provider(tx, provider)
+            own = made.provider_id
+            account = await commands.create_portal_account(tx, own, Level.PROVIDER, own, name, email, None, send_alerts=True)
+            token = await link_in_hand(tx, own, account.sign_in_id, clean_email(email))
+        return {"provider_id": own, "link": f"{base}/portal/password#{token.reveal()}"}
+
+    def words(made: dict[str, object]) -> str:
+        return f"{name} of {provider} chooses a password here, once and within {LINK_S // 3600} hours:\n{made['link']}"
+
+    return run(home, work, as_json=as_json, words=words)
 
 
 @app.command

@@ -1,5 +1,6 @@
 """`kereru admin`: the operator's commands, as they are typed (design §7, §10)."""
 
+import asyncio
 import io
 import json
 import sys
@@ -10,7 +11,10 @@ import pytest
 
 from kereru.entrypoints.admin import app
 from kereru.entrypoints.problems import MachineProblem
-from kereru.tenancy.access.errors import UnknownScope, WeakPassword
+from kereru.kernel.db import Database
+from kereru.tenancy.access.errors import LinkNotGood, UnknownScope, WeakPassword
+from kereru.tenancy.access.links import Link, look_at, use
+from kereru.tenancy.access.mails import MailKind
 from kereru.tenancy.errors import EmailTaken, NoSuchOrganisation, NoSuchPerson
 
 Typed = Callable[..., dict]
@@ -51,6 +55,23 @@ def test_an_operator_makes_a_whole_provider(typed: Typed) -> None:
     assert [item["name"] for item in typed("list")["items"]] == ["Southern Phone Co."]
     typed("revoke-api-key", own, key["id"])
     assert not [item for item in typed("list", own)["items"] if item["kind"] == "api-key"]
+
+
+async def test_a_set_up_link_opens_an_empty_installation_once(typed: Typed, database_url: str) -> None:
+    """R186, issue 4, point 1: provider, first account with Send Alerts, and a link for a password; used once."""
+    made = await asyncio.to_thread(typed, "set-up", "Southern Phone Co.", "Pat Lee", "pat@southern.example")
+    base, _, token = made["link"].partition("/portal/password#")
+    assert base == "http://localhost:8080"
+    async with Database(database_url, "kereru_app") as database:
+        assert await look_at(database, token) == Link(MailKind.INVITATION, "pat@southern.example")
+        await use(database, token, PASSWORD, "192.0.2.9")
+        with pytest.raises(LinkNotGood):
+            await look_at(database, token)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT level, organisation_id, send_alerts FROM portal_role").fetchall() == [(1, int(made["provider_id"]), True)]
+    with pytest.raises(EmailTaken):
+        await asyncio.to_thread(typed, "set-up", "Northern Phone Co.", "Pat Lee", "pat@southern.example")
+    assert [item["name"] for item in (await asyncio.to_thread(typed, "list"))["items"]] == ["Southern Phone Co."], "nothing is left half-made"
 
 
 def test_passwords_and_shutting_out(typed: Typed, database_url: str) -> None:

@@ -39,12 +39,25 @@ class MailKind(IntEnum):
 
 async def write_mail(tx: Transaction, provider_id: int, sign_in_id: int, kind: MailKind, address: str) -> int:
     """Have this mail sent after the commit; answers its id. Earlier links stay good until one of them is used."""
+    mail_id = await _add(tx, provider_id, sign_in_id, kind, address)
+    await defer(tx, SEND_SIGN_IN_MAIL, provider=provider_id, mail=mail_id)
+    return mail_id
+
+
+async def link_in_hand(tx: Transaction, provider_id: int, sign_in_id: int, address: str) -> Secret:
+    """What opens an invitation that no mail carries: for the operator, who hands it over himself (no mail server may be there yet)."""
+    mail_id = await _add(tx, provider_id, sign_in_id, MailKind.INVITATION, address)
+    token = new_session_token(provider_id)
+    await tx.run(store.SET_LINK, {"provider_id": provider_id, "id": mail_id, "hash": token_hash(token.reveal()), "sealed": None})
+    return token
+
+
+async def _add(tx: Transaction, provider_id: int, sign_in_id: int, kind: MailKind, address: str) -> int:
     mail_id = await tx.value("SELECT new_id()")
     whom: dict[str, object] = {"provider_id": provider_id, "sign_in_id": sign_in_id}
     await tx.run(store.FORGET_OLD_MAILS, whom)
     seconds = LINK_S if kind.has_link else None
     await tx.run(store.ADD_MAIL, {**whom, "id": mail_id, "kind": int(kind), "address": address, "seconds": seconds})
-    await defer(tx, SEND_SIGN_IN_MAIL, provider=provider_id, mail=mail_id)
     return mail_id
 
 
