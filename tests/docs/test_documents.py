@@ -22,7 +22,7 @@ BASES = (
     "src/kereru/entrypoints", "src/kereru/entrypoints/postgres", "web", "web/src", "web/src/client", "web/src/shared", "tests", "docs",
 )  # fmt: skip
 MADE = {
-    ".venv/", "postgres/", "logs/", "engine/", "kereru.lock", "metrics/", "src/kereru/api/bundle/", "node_modules/", "web/dist/",
+    ".venv/", "postgres/", "logs/", "engine/", "kereru.lock", "metrics/", "src/kereru/api/bundle/", "node_modules/", "web/dist/", ".peers/",
 }  # fmt: skip
 """What lies in a home folder or is built, and therefore not in the tree."""
 
