@@ -19,6 +19,7 @@ from kereru.kernel.settings import Settings
 from kereru.messaging.commands import OUTBOX_CHANNEL
 from kereru.messaging.delivery import store as delivery
 from kereru.messaging.delivery.sender import Sender
+from kereru.provisioning.platforms.directory import CONFIG_CHANNEL
 from kereru.realtime.backbone import PostgresBackbone
 
 
@@ -43,6 +44,7 @@ async def run(settings: Settings, announce: Announce) -> None:
         sender = Sender(database, opener, holder=holder, clock=clock, lease_s=settings.lease_s)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_service", database)
         backbone.subscribe(OUTBOX_CHANNEL, lambda payload: sender.wake(int(payload)), sender.wake)
+        backbone.subscribe(CONFIG_CHANNEL, lambda _: sender.look_again(), sender.look_again)
         await backbone.start()
         sending = asyncio.create_task(sender.run())
         announce()

@@ -17,7 +17,7 @@ from kereru.kernel.secrets import Secret
 from kereru.messaging import commands
 from kereru.messaging.commands import Draft
 from kereru.messaging.commands import Sender as Person
-from kereru.messaging.delivery.sender import OpenPlatform, Sender
+from kereru.messaging.delivery.sender import OpenPlatform, OpenPlatformRow, Sender
 from kereru.messaging.model import Message
 from kereru.simulators.config import example_config
 from kereru.simulators.testing import Control, RunningSimulators
@@ -54,10 +54,12 @@ class Desk:
             return await commands.resend(tx, person(owner), int(message), attempt=attempt, despite_unknown=despite_unknown)
 
     @asynccontextmanager
-    async def sending(self, *, lease_s: float = 15, faults: Faults | None = None, holder: str | None = None) -> AsyncIterator[Sender]:
+    async def sending(
+        self, *, lease_s: float = 15, faults: Faults | None = None, holder: str | None = None, open_platform: OpenPlatformRow | None = None
+    ) -> AsyncIterator[Sender]:
         """A running sender, stopped in order at the end."""
         name = holder or f"sender-{next(self.names)}"
-        sender = Sender(self.service, self.open_platform, holder=name, clock=SystemClock(), lease_s=lease_s, faults=faults)
+        sender = Sender(self.service, open_platform or self.open_platform, holder=name, clock=SystemClock(), lease_s=lease_s, faults=faults)
         running = asyncio.create_task(sender.run())
         try:
             yield sender

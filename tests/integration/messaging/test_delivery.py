@@ -1,18 +1,22 @@
 """Texts to carriers: at most once, in order, told truthfully; judged by the simulator's ledger."""
 
 import asyncio
+from collections.abc import Awaitable
+from dataclasses import replace
 
 import psycopg
 import pytest
 from arrivals import batch, receipt, text
-from desk import Desk
+from desk import Desk, eventually
 from hand import Hand, ended
 
 from kereru.carriers.ingress import NotDurable
-from kereru.kernel.db import Database
+from kereru.kernel.db import Database, Row
 from kereru.kernel.errors import KereruError
 from kereru.kernel.faults import Faults
+from kereru.kernel.secrets import Secret
 from kereru.messaging.delivery.part_reference import PartName, put_together
+from kereru.messaging.delivery.sender import OpenPlatform
 from kereru.messaging.inbound.sink import Sink
 from world import PHONE
 
@@ -142,13 +146,35 @@ async def test_a_stop_before_the_claim_holds_the_text_back(desk: Desk, ingest: D
 
 async def test_an_account_the_carrier_refuses_keeps_its_texts_waiting(desk: Desk) -> None:
     """Reliability table, 401: queued, circuit open, until a person acts; then it goes out."""
-    await desk.carrier.add_fault("restcomm", "refuse", count=1)
-    await desk.sql("UPDATE platform SET stopped_at = app_now() WHERE id = %(p)s", p=desk.world.ana.platform_id)
+    wrong = True
+
+    def opened(row: Row) -> OpenPlatform:
+        platform = desk.open_platform(row)
+        credentials = {**platform.access.credentials, **({"token_secret": Secret("wrong")} if wrong else {})}
+        return replace(platform, access=replace(platform.access, credentials=credentials))
+
     message = await desk.send(desk.world.ana)
-    async with desk.sending():
-        await asyncio.sleep(0.3)
+    whose = {"p": desk.world.ana.platform_id}
+    async with desk.sending(open_platform=opened, lease_s=600) as sender:
+        stopped = "SELECT stopped_reason FROM platform WHERE id = %(p)s AND stopped_at IS NOT NULL"
+        await eventually(lambda: first(desk.sql(stopped, **whose)))
         assert desk.status(message).status == QUEUED
-        assert await sends(desk) == []
+        [waits] = await desk.sql("SELECT run_at <= app_now() + interval '1 second' AS soon FROM outbox")
+        assert waits.soon, "nothing is left to wait for but the person"
+        wrong = False
+        await desk.sql("UPDATE platform SET stopped_at = NULL, credentials_sealed = 'anew' WHERE id = %(p)s", **whose)
+        sender.wake()
+        # It still uses the old ones, which are refused again: that says nothing of the new ones, and stops nothing.
+        await eventually(lambda: first(desk.sql("SELECT 1 FROM outbox WHERE deferrals > 1 AND claimed_at IS NULL")))
+        assert await desk.sql(stopped, **whose) == []
+        sender.look_again()
+        await desk.until(message, SENT, DELIVERED)
+    assert len(await desk.carrier.phone_messages(PHONE)) == 1
+
+
+async def first(rows: Awaitable[list[Row]]) -> Row | None:
+    """The first row of an answer to come."""
+    return next(iter(await rows), None)
 
 
 async def test_a_text_that_waited_too_long_fails_with_send_again(desk: Desk) -> None:

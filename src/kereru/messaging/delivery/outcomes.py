@@ -22,8 +22,9 @@ def settlement(part: ClaimedPart, outcome: Outcome, dice: random.Random) -> Sett
     if isinstance(outcome, Unknown):
         return worded
     if isinstance(outcome, Deferred) or outcome.account_problem:
-        # The account's fault is not the text's: it waits in the queue until a person has mended the account.
-        wait_s = retry_delay_s(part.deferrals, outcome.retry_after_s if isinstance(outcome, Deferred) else None, dice)
+        # The account's fault is not the text's: it waits in the queue until a person has mended the account, and not a moment longer.
+        retry_after_s = 0.0 if outcome.account_problem else outcome.retry_after_s if isinstance(outcome, Deferred) else None
+        wait_s = retry_delay_s(part.deferrals, retry_after_s, dice)
         return replace(worded, outcome="deferred", retry_s=wait_s, stop_account=outcome.account_problem)
     return replace(worded, outcome="refused", opted_out=outcome.opted_out)
 

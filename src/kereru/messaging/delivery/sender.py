@@ -7,6 +7,7 @@ written when the database answers again.
 
 import asyncio
 import contextlib
+import hashlib
 import random
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
@@ -81,6 +82,7 @@ class Sender:
         self._lines: dict[tuple[int, int], Line] = {}
         self._ending: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._stop = asyncio.Event()
+        self._look = asyncio.Event()
 
     async def run(self) -> None:
         """Work until `stop`; then finish what is in flight, write it down and let the leases go."""
@@ -92,7 +94,8 @@ class Sender:
                 _log.warning("leases.not_renewed", error=repr(error))
                 self.gate.doubt()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), self._lease_s / 4)
+                await asyncio.wait_for(self._look.wait(), self._lease_s / 4)
+            self._look.clear()
         for key in list(self._lines):
             self._end(key)
         await asyncio.gather(*self._ending.values())
@@ -104,6 +107,11 @@ class Sender:
     def stop(self) -> None:
         """Begin an orderly end."""
         self._stop.set()
+        self._look.set()
+
+    def look_again(self) -> None:
+        """A platform may have changed: renew now, which opens it anew."""
+        self._look.set()
 
     def wake(self, platform_id: int | None = None) -> None:
         """There may be work: for one platform, or for all (None)."""
@@ -138,7 +146,7 @@ class Sender:
                 self._lines[key] = line
                 line.start()
             elif line.opened_from != _secrets_of(row):
-                line.platform, line.opened_from = self._open_platform(row), _secrets_of(row)
+                line.platform, line.opened_from, line.credentials = self._open_platform(row), _secrets_of(row), _fingerprint(row)
         except Exception as error:  # noqa: BLE001 - one tenant's broken credentials must not stop the others (G6); its texts end at their deadline
             _log.error("platform.not_opened", platform=row.platform_id, error=type(error).__name__)
             return
@@ -148,6 +156,10 @@ class Sender:
     def _end(self, key: tuple[int, int]) -> None:
         self._ending[key] = ending = asyncio.create_task(self._lines.pop(key).finish())
         ending.add_done_callback(lambda _: self._ending.pop(key, None))
+
+
+def _fingerprint(row: Row) -> str:
+    return hashlib.sha256(bytes(row.credentials_sealed)).hexdigest()
 
 
 def _secrets_of(row: Row) -> tuple[object, ...]:
@@ -162,6 +174,7 @@ class Line:
         self.epoch: int = row.epoch
         self.valid_until = 0.0
         self.opened_from = _secrets_of(row)
+        self.credentials = _fingerprint(row)
         self.bucket = TokenBucket(row.sends_per_second, sender.clock.monotonic())
         self.platform = platform
         self.sender = sender
@@ -278,12 +291,13 @@ class Line:
 
     async def _hand_over(self, part: ClaimedPart) -> Settlement:
         """One part, once. Whatever goes wrong with us in between is an outcome too, or the text would stay `sending`."""
-        carrier = self.platform.adapter.kind
+        platform, credentials = self.platform, self.credentials
+        carrier = platform.adapter.kind
         begun = False
         try:
             name = put_together(PartName(part.message_id, part.attempt, part.part))
-            path = self.platform.adapter.status_path(name)
-            callback = self.platform.callback_base + path if path else None
+            path = platform.adapter.status_path(name)
+            callback = platform.callback_base + path if path else None
             outbound = OutboundPart(part_id=name, from_=part.from_number, to=part.to_number, text=part.text, status_callback_url=callback)
             await self.sender.faults.reach("delivery.before_handover")
             # The last look at the clock: a process that was stopped past its lease wakes up here.
@@ -291,9 +305,9 @@ class Line:
                 return unsent(part)
             begun = True
             with _in_flight.labels(carrier).track_inprogress():
-                outcome = await self.platform.adapter.send_part(self.platform.access, outbound)
+                outcome = await platform.adapter.send_part(platform.access, outbound)
                 await self.sender.faults.reach("delivery.after_handover")
-            settled = settlement(part, outcome, self.sender.dice)
+            settled = replace(settlement(part, outcome, self.sender.dice), credentials=credentials)
         except Exception as error:  # noqa: BLE001 - see above
             _log.error("handover.broken", message=part.message_id, begun=begun, error=repr(error))
             settled = broken(part) if begun else replace(unsent(part), retry_s=retry_delay_s(part.deferrals, None, self.sender.dice))

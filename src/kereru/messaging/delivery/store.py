@@ -51,6 +51,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     retry_s: float = 0
     raw: str | None = None
     stop_account: bool = False
+    credentials: str = ""
+    """With `stop_account`: the SHA-256, in hexadecimal, of the sealed credentials that the carrier refused."""
     opted_out: bool = False
 
 

@@ -309,7 +309,7 @@ BEGIN
 END $$;
 
 -- Writes down how hand-overs ended. items: [{message, attempt, part, tries, outcome: accepted|refused|deferred|unknown|unsent, cid, cut_to, code,
--- reason, retry_s, raw, stop_account, opted_out}]. `tries` names the very hand-over that an outcome is about, so that one that is written twice, or
+-- reason, retry_s, raw, stop_account, credentials, opted_out}]. `tries` names the very hand-over that an outcome is about, so that one that is written twice, or
 -- by a sender that slept past its lease, never touches a later one (G13); of the one it is about it is true whoever holds the lease by now.
 CREATE FUNCTION settle_handovers(its_provider bigint, its_platform bigint, items jsonb) RETURNS TABLE (feed_id bigint, number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -393,10 +393,12 @@ BEGIN
     WHERE i.opted_out ORDER BY u.group_id, v.remote
     ON CONFLICT (provider_id, group_id, remote) DO UPDATE SET stopped = true, at = excluded.at;
   END IF;
-  -- The carrier refuses the account: nothing more is sent until a person acts (reliability.md, carrier answer → state).
+  -- The carrier refuses the account: nothing more is sent until a person acts (reliability.md, carrier answer → state). A person who acted meanwhile
+  -- must not be undone by an answer to the old credentials; `credentials` is the SHA-256 of those that were used.
   UPDATE platform p SET stopped_at = app_now(), stopped_reason = i.reason
-  FROM jsonb_to_recordset(items) AS i (stop_account boolean, reason text)
-  WHERE i.stop_account AND p.provider_id = its_provider AND p.id = its_platform AND p.stopped_at IS NULL;
+  FROM jsonb_to_recordset(items) AS i (stop_account boolean, reason text, credentials text)
+  WHERE i.stop_account AND p.provider_id = its_provider AND p.id = its_platform AND p.stopped_at IS NULL
+    AND (coalesce(i.credentials, '') = '' OR i.credentials = encode(sha256(p.credentials_sealed), 'hex'));
   IF FOUND THEN
     PERFORM put_alert(its_provider, 4, its_platform, '', p.stopped_reason) FROM platform p
     WHERE p.provider_id = its_provider AND p.id = its_platform;
