@@ -14,7 +14,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET plan_cac
 DECLARE
   done_ordinals bigint[]; done_outcomes smallint[]; done_messages bigint[];
   providers bigint[]; feeds bigint[]; conversations bigint[]; messages bigint[]; versions integer[];
-  newest_id bigint := lowest_id(app_now() + interval '1 hour');
+  newest_id bigint := lowest_id(app_now() + interval '1 day');
 BEGIN
   PERFORM 1 FROM number n
   WHERE (n.provider_id, n.platform_id, n.e164) IN (
@@ -172,7 +172,7 @@ DECLARE
   providers bigint[]; messages bigint[];
   first_named bigint; last_named bigint; first_id bigint; last_id bigint;
   -- Carriers repeat themselves within days; a receipt kept twice does no harm. The weeks to come are empty.
-  first_receipt bigint := lowest_id(app_now() - interval '14 days'); newest_id bigint := lowest_id(app_now() + interval '1 hour');
+  first_receipt bigint := lowest_id(app_now() - interval '14 days'); newest_id bigint := lowest_id(app_now() + interval '1 day');
 BEGIN
   PERFORM lock_carrier_ids(ARRAY(SELECT i.platform || ' ' || i.cid FROM jsonb_to_recordset(items) AS i (platform bigint, cid text)));
 

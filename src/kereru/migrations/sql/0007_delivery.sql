@@ -44,8 +44,8 @@ DECLARE
   first_id bigint; last_id bigint; first_receipt bigint; last_receipt bigint;
 BEGIN
   SELECT min(m), max(m) INTO first_id, last_id FROM unnest(messages) AS m;
-  first_receipt := lowest_id(made_at(first_id) - interval '1 hour');
-  last_receipt := lowest_id(app_now() + interval '1 hour');
+  first_receipt := lowest_id(made_at(first_id) - interval '1 day');
+  last_receipt := lowest_id(app_now() + interval '1 day');
 
   WITH wanted AS (
     SELECT DISTINCT w.provider_id, w.message_id FROM unnest(providers, messages) AS w (provider_id, message_id)
