@@ -117,6 +117,10 @@ class Demo:
         """All texts of a phone."""
         return self.simulator.get(f"/phones/{quote(phone, safe='')}/messages")["items"]
 
+    def web_process(self) -> int:
+        """The web process of just now: the supervisor starts another when one dies."""
+        return eventually(lambda: next((one for one in children(self.info["pids"]["supervisor"]) if name_of(one) == "kereru-web"), None))
+
     def fault(self, carrier: str, kind: str, **options: object) -> None:
         """Put a fault in force."""
         self.simulator.post("/faults", {"carrier": carrier, "kind": kind, **options})
@@ -169,6 +173,19 @@ def processes_of(home: Path) -> list[str]:
             if str(home) in line:
                 left.append(line)
     return left
+
+
+def children(parent: int) -> list[int]:
+    """The processes that this one started."""
+    return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def name_of(process: int) -> str:
+    """What it calls itself, or nothing when it is gone."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def eventually(look: Callable[[], T | None], seconds: float = 10, every: float = 0.05) -> T:

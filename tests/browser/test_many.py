@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from demo_fixture import Demo
 
 COUNT = 3000
-OLDEST, ITS_TEXT = "(201) 555-0100", "old text 0"
+OLDEST, ITS_TEXT = "(320) 555-0100", "old text 0"
 
 FILL = """
 CREATE TEMP TABLE filled AS
@@ -18,7 +18,7 @@ SELECT i AS n, a.provider_id, a.id AS assignment_id, number.platform_id, new_id(
   lowest_id(now() - interval '80 days' + make_interval(mins => i::integer)) AS message_id
 FROM generate_series(0, %(count)s - 1) AS i, assignment a JOIN number ON number.id = a.number_id WHERE number.e164 = %(number)s;
 INSERT INTO conversation (provider_id, id, assignment_id, remote, last_message_id, last_inbound_id)
-SELECT provider_id, conversation_id, assignment_id, '+1' || (201 + n / 100)::text || '55501' || lpad((n %% 100)::text, 2, '0'), message_id, message_id
+SELECT provider_id, conversation_id, assignment_id, '+1' || (320 + n / 100)::text || '55501' || lpad((n %% 100)::text, 2, '0'), message_id, message_id
 FROM filled;
 INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, platform_id)
 SELECT provider_id, message_id, conversation_id, false, 9, 'old text ' || n, platform_id FROM filled

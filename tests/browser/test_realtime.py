@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from browser_client import say
@@ -149,7 +148,7 @@ def test_a_killed_web_process_loses_and_doubles_nothing(desk: Desks, demo: Demo,
     number = demo.user("A").numbers[0].number
     me = desk("A")
     me.open_new(phone)
-    victim = web_process(demo)
+    victim = demo.web_process()
     me.composer.fill("Sent into the crash")
     os.kill(victim, signal.SIGKILL)
     me.composer.press("Enter")
@@ -160,22 +159,4 @@ def test_a_killed_web_process_loses_and_doubles_nothing(desk: Desks, demo: Demo,
     demo.phone_sends(phone, number, "After the crash")
     expect(me.bubble("After the crash")).to_be_visible()
     expect(me.row(phone)).to_have_count(1)
-    assert web_process(demo) != victim
-
-
-def web_process(demo: Demo) -> int:
-    """The web process of just now: the supervisor starts another when one dies."""
-    return eventually(lambda: next((one for one in children(demo.info["pids"]["supervisor"]) if name_of(one) == "kereru-web"), None))
-
-
-def children(parent: int) -> list[int]:
-    """The processes that this one started."""
-    return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-
-
-def name_of(process: int) -> str:
-    """What it calls itself, or nothing when it is gone."""
-    try:
-        return Path(f"/proc/{process}/comm").read_text().strip()
-    except OSError:
-        return ""
+    assert demo.web_process() != victim

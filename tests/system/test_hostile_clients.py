@@ -87,6 +87,7 @@ def statuses(answers: bytes) -> list[int]:
 @contextlib.contextmanager
 def others_unharmed(demo: Demo) -> Iterator[None]:
     """Somebody else asks all the while, and is answered; after it the product is as it was."""
+    web = demo.web_process()
     done = threading.Event()
     wrong: list[object] = []
 
@@ -108,13 +109,7 @@ def others_unharmed(demo: Demo) -> Iterator[None]:
         done.set()
         asking.join()
     assert wrong == []
-    assert web_pid(demo) == demo.info["pids"]["web"]
-
-
-def web_pid(demo: Demo) -> int:
-    """The web process, if it still is the first one."""
-    os.kill(demo.info["pids"]["web"], 0)
-    return demo.info["pids"]["web"]
+    assert demo.web_process() == web
 
 
 @pytest.mark.parametrize(("path", "status"), [
