@@ -85,7 +85,7 @@ def retold(said: Any) -> Any:
         told["at"] = (NOW - timedelta(minutes=12)).astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(told.get("user"), dict):
         # A person's colour comes from the id, which is another one in each demo.
-        told["user"]["id"] = told["user"]["email"]
+        told["user"]["id"] = told["user"].get("email", told["user"]["id"])
     return told
 
 
