@@ -157,6 +157,7 @@ def test_a_killed_sender_is_replaced_and_goes_on_at_once(demo: Demo, phone: str)
     text = new_text()
     me.put(f"/api/v1/messages/{uuid.uuid4()}", {"number_id": account.numbers[0].id, "to": phone, "text": text, "attachments": []})
     eventually(lambda: has_status(me, text, "delivered"), 9)
+    assert [message["text"] for message in demo.phone_has(phone)].count(text) == 1, "handed over by the new one alone"
 
 
 def test_no_log_holds_what_people_write_or_prove_themselves_with(demo: Demo, phone: str) -> None:

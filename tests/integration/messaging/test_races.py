@@ -154,6 +154,7 @@ async def test_one_platform_that_cannot_be_opened_does_not_stop_the_others(desk:
     message = await desk.send(desk.world.ana)
     async with desk.sending():
         await desk.until(message, SENT, DELIVERED)
+    assert len(await desk.carrier.phone_messages(PHONE)) == 1
 
 
 @pytest.mark.parametrize("column", ["stopped_at", "ended_at"])
