@@ -219,3 +219,25 @@ async def test_the_log_is_filtered_and_leaves_as_csv(own_stage: Any) -> None:
         assert lines[1][7:] == ["'=HYPERLINK(1)", "name", "Ana", "'=HYPERLINK(1)"]
     async with own_stage.client("mira") as client:
         assert (await client.get(f"{PREFIX}/history", params={"level": "user", "organisation": ana})).status_code == 404
+
+
+async def test_nobody_draws_in_who_stands_outside_of_his_reach(own_stage: Any) -> None:
+    """G32: an account at one group for somebody of another would take him from those who manage him (BelongsHigher stops them). As with another
+    provider's address the words say no more; from above it is allowed.
+    """
+    blue, mira = own_stage.of("group", "blue"), own_stage.of("group", "mira")
+    account = {"level": "group", "organisation_id": blue, "name": "Drawn in"}
+    async with own_stage.client("blue") as client:
+        for body in ({**account, "email": "southern@people.example"}, {**account, "email": "mira@people.example"}):
+            refused = await client.post(f"{PREFIX}/portal-accounts", json=body)
+            assert (refused.status_code, refused.json()["code"], refused.json()["fields"][0]["field"]) == (409, "email_taken", "email")
+        user = {"group_id": blue, "name": "Drawn in", "email": "southern@people.example"}
+        assert (await client.post(f"{PREFIX}/users", json=user)).json()["code"] == "email_taken"
+        foreign = await client.post(f"{PREFIX}/portal-accounts", json={**account, "email": "northern@people.example"})
+        assert foreign.json() == refused.json()
+        assert await _all(client, "/portal-accounts", q="drawn in") == await _all(client, "/users", q="drawn in") == []
+    async with own_stage.client("mira") as client:
+        [own] = await _all(client, "/portal-accounts", q="mira@people.example", level="group", organisation=mira)
+        assert (await client.patch(f"{PREFIX}/portal-accounts/{own['id']}", json={"name": "Still mine"})).status_code == 200
+    async with own_stage.client("southern") as client:
+        assert (await client.post(f"{PREFIX}/portal-accounts", json={**account, "email": "mira@people.example"})).status_code == 201

@@ -36,8 +36,8 @@ def decode(text: str) -> int:
 
 
 def lowest_at(instant: datetime) -> int:
-    """The smallest id that could have been made at `instant`."""
-    return (int((instant - EPOCH).total_seconds() * 1000)) << SEQUENCE_BITS
+    """The smallest id that could have been made at `instant`; the ends of all ids for instants beyond them, which people may type."""
+    return min(max(0, int((instant - EPOCH).total_seconds() * 1000) << SEQUENCE_BITS), MAX_ID)
 
 
 def made_at(value: int) -> datetime:

@@ -112,6 +112,8 @@ async def test_filters(tenant: Tenant) -> None:
             ({"direction": "in"}, ["elsewhere", "100% off_now", "Where is the blue one?"]),
             ({"status": "queued", "to": PHONE}, ["Here it is."]),
             ({"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}, []),
+            ({"start": "9999-12-31T00:00:00Z"}, []),
+            ({"end": "0001-01-01T00:00:00Z"}, []),
             ({"start": (datetime.now(UTC) - timedelta(minutes=5)).isoformat(), "text": "elsewhere"}, ["elsewhere"]),
             ({"end": (datetime.now(UTC) + timedelta(minutes=5)).isoformat(), "direction": "out"}, ["No.", "Here it is."]),
         ]

@@ -6,6 +6,7 @@ import httpx
 import psycopg
 import pytest
 
+from kereru.provisioning.numbers.deletion import end_assignment
 from kereru.provisioning.platforms.model import open_token
 from tenant import PHONE, RESTCOMM_NUMBER, Tenant
 
@@ -175,3 +176,20 @@ async def test_another_provider_deletes_nothing(tenant: Tenant, function: str) -
         assert function == "purge_assignment"
     assert len(tenant.sql("SELECT 1 FROM message")) == 2
     assert len(tenant.sql("SELECT 1 FROM dedupe")) == 1
+
+
+async def test_what_a_deleted_user_left_can_be_seen_and_deleted(tenant: Tenant) -> None:
+    """R178, R182, R179: the user is gone, his past number is listed, opens, names him in the evidence, and its messages can be deleted."""
+    assignment = await conversation(tenant)
+    await end_assignment(tenant.desk, tenant.provider_id, int(assignment))
+    async with tenant.portal() as provider:
+        gone = await provider.delete(f"{API}/users/{tenant.ana.id}")
+        assert gone.status_code == 204, gone.text
+        listed = (await provider.get(f"{API}/assignments", params={"state": "past"})).json()["items"]
+        assert [(one["id"], one["user"]["name"], one["user"]["email"]) for one in listed] == [(assignment, "Ana Torres", "")]
+        page = (await provider.get(f"{API}/assignments/{assignment}")).json()
+        assert (page["saved"]["messages"], "delete_messages" in page["can"]) == (2, True)
+        deleted = await provider.post(f"{API}/assignments/{assignment}/delete-messages")
+        assert deleted.json()["messages"] == 2, deleted.text
+        entry = (await provider.get(f"{API}/evidence", params={"assignment": assignment})).json()["items"][0]
+    assert (entry["event"], entry["details"]["phone_number"], entry["details"]["user"]["name"]) == ("messages.deleted", RESTCOMM_NUMBER, "Ana Torres")

@@ -176,3 +176,24 @@ async def test_an_assignments_kind_without_a_path_is_the_providers(tenancy: Any)
     assert "platform.created Restcomm" not in await _seen(tenancy, _reach(tenancy, groups=(tenancy.group_id,)))
     assert "platform.created Restcomm" in await _seen(tenancy, _reach(tenancy))
     assert tenancy.owner_sql("SELECT 1 FROM history WHERE after::text LIKE %s", "%hush%") == []
+
+
+async def test_a_check_while_others_write_finds_the_log_whole(tenancy: Any) -> None:
+    """G34: what is written after the check began is no sign of tampering; it is left for the next one."""
+    async with tenancy.database.transaction(tenancy.scope) as checking:
+
+        class Slow:
+            """A transaction between whose statements somebody changes something."""
+
+            async def row(self, statement: str, params: Any) -> Any:
+                found = await checking.row(statement, params)
+                async with tenancy.database.transaction(tenancy.scope) as tx:
+                    await record(tx, BY, "group.changed", "group", tenancy.group_id, "Blue Door Ltd", {"name": "a"}, {"name": "b"})
+                return found
+
+            async def rows(self, statement: str, params: Any) -> Any:
+                return await checking.rows(statement, params)
+
+        found = await queries.verify(Slow(), tenancy.provider_id)  # type: ignore[arg-type]
+        assert found.entries == 4
+        assert (await queries.verify(checking, tenancy.provider_id)).entries == 5

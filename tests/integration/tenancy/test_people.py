@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from kereru.kernel.db import INSTALLATION, Transaction
 from kereru.kernel.errors import Conflict, Invalid
 from kereru.tenancy import commands, queries
+from kereru.tenancy.access import links
 from kereru.tenancy.access import queries as access_queries
+from kereru.tenancy.access.errors import LinkNotGood
+from kereru.tenancy.access.mails import link_in_hand
 from kereru.tenancy.errors import BelongsHigher, EmailTaken, ExternalIdTaken, HasNumbers, NameNotTyped, NameTaken, NoSuchOrganisation, OwnAccount
 from kereru.tenancy.history.model import OPERATOR, Actor
 from kereru.tenancy.model import Level, Path
@@ -263,3 +266,14 @@ async def test_a_demand_is_written_down(tenancy: Any) -> None:
     )
     rows = tenancy.owner_sql("SELECT after FROM history WHERE action = 'provider.changed'")
     assert rows == [({"demands_second_factor": True},)]
+
+
+@pytest.mark.parametrize("changes", [UserChanges(email="ana.new@bluedoor.example"), UserChanges(disabled=True)])
+async def test_what_was_mailed_before_opens_nothing_any_more(tenancy: Any, changes: UserChanges) -> None:
+    """ASVS 6.4.6: a link in the box of the old address, which may be why it was changed, does not choose the new password."""
+    token = await _do(tenancy, lambda tx: link_in_hand(tx, tenancy.provider_id, tenancy.ana.sign_in_id, "ana@bluedoor.example"))
+    assert (await links.look_at(tenancy.database, token.reveal())).email == "ana@bluedoor.example"
+    await _do(tenancy, lambda tx: update_user(tx, tenancy.provider_id, tenancy.ana.id, changes, no_guard))
+    await _do(tenancy, lambda tx: update_user(tx, tenancy.provider_id, tenancy.ana.id, UserChanges(disabled=False), no_guard))
+    with pytest.raises(LinkNotGood):
+        await links.use(tenancy.database, token.reveal(), "a new password", "192.0.2.9")

@@ -12,11 +12,11 @@ _ADD = """
 SELECT add_evidence(scope_provider(), %(event)s, %(assignment)s, %(actor)s, %(address)s, %(agent)s, %(details)s::json)
 """
 _SUBJECT = """
-SELECT n.e164, a.friendly_name, u.id AS user_id, u.name AS user, s.email, g.name AS group_name
+SELECT n.e164, a.friendly_name, u.id AS user_id, u.name AS user, coalesce(s.email, '') AS email, g.name AS group_name
 FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN sign_in s ON s.provider_id = u.provider_id AND s.id = u.sign_in_id
+LEFT JOIN sign_in s ON s.provider_id = u.provider_id AND s.id = u.sign_in_id -- none: the user was deleted
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
 WHERE a.provider_id = scope_provider() AND a.id = %(assignment)s
 """

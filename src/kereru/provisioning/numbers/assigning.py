@@ -96,8 +96,7 @@ async def register(desk: Desk, provider_id: int, assignment_id: int) -> Assigned
         row = await _facts(tx, assignment_id)
         if not AssignmentState(row.state).under_way or row.ended_at is not None:
             return _as_it_stands(row)
-        if row.state == AssignmentState.REQUESTED:
-            await store.set_state(tx, assignment_id, AssignmentState.CHECKING)
+        await store.set_state(tx, assignment_id, AssignmentState.CHECKING, of=(AssignmentState.REQUESTED,))
         adapter, access, url = await _way_out(desk, tx, provider_id, row.platform_id)
     found = await adapter.find_number(access, row.e164)
     if row.state != AssignmentState.REGISTERING:
@@ -118,8 +117,8 @@ async def carry_on(desk: Desk, ids: Mapping[str, int]) -> None:
             row = await _facts(tx, assignment_id)
             if isinstance(error, Unavailable) and row.age < GIVES_UP_AFTER:
                 raise StillRegistering from error
-            await store.set_state(tx, assignment_id, AssignmentState.REJECTED, problem=error.detail, code=error.code, over=True)
-            await defer(tx, NUMBER_FAILED, provider=provider_id, assignment=assignment_id)
+            if await store.set_state(tx, assignment_id, AssignmentState.REJECTED, problem=error.detail, code=error.code, over=True):
+                await defer(tx, NUMBER_FAILED, provider=provider_id, assignment=assignment_id)
         return
     if done.state is AssignmentState.REGISTERING:
         raise StillRegistering
@@ -242,22 +241,24 @@ async def _set_up(desk: Desk, adapter: CarrierAdapter, access: PlatformAccess, r
 
 async def _settle(desk: Desk, provider_id: int, assignment_id: int, outcome: str | Problem) -> Assigned:
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
+        # The platform is held first: whoever stops its question at this moment waits, or made us wait and is seen.
+        await platform_store.access(tx, (await _facts(tx, assignment_id)).platform_id)
         row = await _facts(tx, assignment_id)
         if row.ended_at is not None and isinstance(outcome, str):
             # Deleted while the carrier was told: the hook that was just set must go again.
             await store.put_carrier_ref(tx, row.number_id, outcome)
             await defer(tx, REMOVE_WEBHOOK, provider=provider_id, number=row.number_id)
-        if not AssignmentState(row.state).under_way or row.ended_at is not None:
-            return _as_it_stands(row)
         if isinstance(outcome, Problem):
             waits = outcome.temporary and row.age < GIVES_UP_AFTER
             state = AssignmentState.REGISTERING if waits else AssignmentState.FAILED
-            await store.set_state(tx, assignment_id, state, problem=outcome.reason, code=outcome.code)
+            if not await store.set_state(tx, assignment_id, state, problem=outcome.reason, code=outcome.code):
+                return _as_it_stands(await _facts(tx, assignment_id))
             if not waits:
                 await defer(tx, NUMBER_FAILED, provider=provider_id, assignment=assignment_id)
             return Assigned(assignment_id, row.number_id, row.e164, state)
+        if not await store.set_state(tx, assignment_id, AssignmentState.ENABLED):
+            return _as_it_stands(await _facts(tx, assignment_id))
         await store.put_carrier_ref(tx, row.number_id, outcome)
-        await store.set_state(tx, assignment_id, AssignmentState.ENABLED)
         if row.user_confirmation:
             await opt_in_store.put(tx, assignment_id, OptIn.PENDING)
         await tell_owners(tx, provider_id, [Owned(row.number_id, row.feed_id)])

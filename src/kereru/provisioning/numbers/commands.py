@@ -53,10 +53,9 @@ async def retry_assignment(
         state = AssignmentState(row.state)
         if state is not AssignmentState.FAILED and not state.under_way:
             raise NotRetried
-        if state is AssignmentState.FAILED:
-            await store.set_state(tx, assignment_id, AssignmentState.REGISTERING)
+        if await store.set_state(tx, assignment_id, AssignmentState.REGISTERING, of=(AssignmentState.FAILED,)):
             await defer(tx, REGISTER_NUMBER, delay_s=TAKES_OVER_AFTER_S, provider=provider_id, assignment=assignment_id)
-            before: dict[str, object] = {"state": state.wire, "problem": row.problem}
+            before: dict[str, object] = {"state": AssignmentState.FAILED.wire, "problem": row.problem}
             await desk.record_history(
                 tx, author.principal, "number.retried", "assignment", assignment_id, row.e164, before, {"state": AssignmentState.REGISTERING.wire}
             )
@@ -73,9 +72,12 @@ async def change_assignment(desk: Desk, provider_id: int, assignment_id: int, ch
     """Change what a person may of a live number; its user's clients are told (R147, R149, R151, R152). Raises NoSuchAssignment, MmsIsOff, Invalid."""
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
         row = await store.facts(tx, assignment_id)
+        if row is not None:
+            # Read again: of two people who change different things at once, neither puts back what the other changed.
+            await lock_numbers(tx, [row.number_id])
+            row = await store.facts(tx, assignment_id)
         if row is None or row.ended_at is not None:
             raise NoSuchAssignment
-        await lock_numbers(tx, [row.number_id])
         if changes.messaging_type == MMS_AND_SMS and not row.platform_mms:
             raise MmsIsOff
         before: dict[str, object] = {"friendly_name": row.friendly_name, "messaging_type": row.messaging_type, "user_can_block": row.user_can_block}

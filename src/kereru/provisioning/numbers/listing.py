@@ -34,7 +34,7 @@ FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN sign_in s ON s.provider_id = u.provider_id AND s.id = u.sign_in_id
+LEFT JOIN sign_in s ON s.provider_id = u.provider_id AND s.id = u.sign_in_id -- none: the user was deleted
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
 JOIN reseller r ON r.provider_id = g.provider_id AND r.id = g.reseller_id
 LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
@@ -44,7 +44,8 @@ _SELECT = """
 SELECT a.id, n.id AS number_id, n.e164, a.friendly_name, a.messaging_type AS own_type,
   CASE WHEN p.mms THEN coalesce(a.messaging_type, 2) ELSE 1 END AS type,
   a.user_can_block AS own_block, coalesce(a.user_can_block, p.user_can_block) AS block, a.state, a.problem, a.problem_code, a.started_at, a.ended_at,
-  u.id AS user_id, u.name AS user, s.email, g.id AS group_id, g.name AS group_name, r.id AS reseller_id, r.name AS reseller_name,
+  u.id AS user_id, u.name AS user, coalesce(s.email, '') AS email, g.id AS group_id, g.name AS group_name, r.id AS reseller_id,
+  r.name AS reseller_name,
   p.id AS platform_id, p.name AS platform_name, p.carrier, p.mms AS platform_mms, p.user_can_block AS platform_block, p.endpoints,
   p.user_confirmation, p.ended_at IS NOT NULL AS platform_ended, coalesce(o.state, 0) AS opt_in, o.opted_in_at, o.opted_out_at, o.postponed_at
 """

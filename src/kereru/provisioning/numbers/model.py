@@ -32,7 +32,10 @@ class AssignmentState(IntEnum):
     @property
     def under_way(self) -> bool:
         """Whether there is still something to do at the carrier."""
-        return self in (AssignmentState.REQUESTED, AssignmentState.CHECKING, AssignmentState.REGISTERING)
+        return self in UNDER_WAY
+
+
+UNDER_WAY = (AssignmentState.REQUESTED, AssignmentState.CHECKING, AssignmentState.REGISTERING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kereru.kernel.db import Row, Transaction
-from kereru.provisioning.numbers.model import AssignmentState
+from kereru.provisioning.numbers.model import UNDER_WAY, AssignmentState
 
 _OWNER = """
 SELECT u.name, g.name AS group_name, a.state FROM number n
@@ -104,13 +104,26 @@ async def number(tx: Transaction, number_id: int) -> Row | None:
     )
 
 
-async def set_state(tx: Transaction, assignment_id: int, state: AssignmentState, *, problem: str = "", code: str = "", over: bool = False) -> None:
-    """Move a live assignment on, with why in words and as a code; `over` ends it as well."""
-    await tx.run(
+async def set_state(
+    tx: Transaction,
+    assignment_id: int,
+    state: AssignmentState,
+    *,
+    problem: str = "",
+    code: str = "",
+    over: bool = False,
+    of: Sequence[AssignmentState] = UNDER_WAY,
+) -> bool:
+    """Move a live assignment on, with why in words and as a code; `over` ends it as well. Whether it stood at one of `of` still.
+
+    Two jobs, or a job and a person, may be at it at once: whoever comes second finds it settled and changes nothing.
+    """
+    changed = await tx.run(
         """UPDATE assignment SET state = %(state)s, problem = %(problem)s, problem_code = %(code)s, ended_at = CASE WHEN %(over)s THEN app_now() END
-        WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL""",
-        {"id": assignment_id, "state": int(state), "problem": problem, "code": code, "over": over},
+        WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL AND state = ANY (%(of)s::smallint[])""",
+        {"id": assignment_id, "state": int(state), "problem": problem, "code": code, "over": over, "of": [int(one) for one in of]},
     )
+    return changed == 1
 
 
 async def change(tx: Transaction, assignment_id: int, values: Mapping[str, object]) -> None:

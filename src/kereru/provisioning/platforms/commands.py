@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kereru.carriers.contract import CarrierAdapter, Credentials, CredentialsGood, PlatformAccess, PlatformOptions, Problem
 from kereru.kernel.db import ProviderScope, Row, Transaction
+from kereru.kernel.errors import Conflict
 from kereru.kernel.secrets import CannotOpen, Secret
 from kereru.provisioning.changes import Owned, lock_numbers, tell_owners
 from kereru.provisioning.desk import OPERATOR, Author, Desk, refusal
@@ -78,7 +79,8 @@ async def update_platform(
     """Change a platform; its details are tried at the carrier first, whatever is changed (R142). New credentials take a stop off.
 
     With `keep_unnamed`, credentials that are not named, or are empty, stay as they are. Switching User Confirmation off lets pending numbers be used;
-    those who said No stay unavailable (Q16). Raises NoSuchPlatform and what `create_platform` raises; then nothing is saved.
+    those who said No stay unavailable (Q16). Raises NoSuchPlatform, Conflict when somebody else changed the details meanwhile, and what
+    `create_platform` raises; then nothing is saved.
     """
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
         row = await _access(tx, platform_id)
@@ -87,18 +89,18 @@ async def update_platform(
     endpoints = row.endpoints if changes.endpoints is None else changes.endpoints
     good = await _try(adapter, provider_id, credentials or _opened(desk, row), endpoints, platform_id)
     async with desk.database.transaction(ProviderScope(provider_id)) as tx:
+        row = await _unchanged(tx, platform_id, row)
         values: dict[str, object] = {switch: getattr(changes, switch) for switch in SWITCHES}
         values |= {"name": None if changes.name is None else clean_platform_name(changes.name) or adapter.title, "endpoints": changes.endpoints}
         sealed = None if credentials is None else seal_credentials(desk.sealer, provider_id, platform_id, credentials)
-        if not await store.update(tx, {**values, "id": platform_id, "sealed": sealed, "account": good.account_id}):
-            raise NoSuchPlatform
+        await store.update(tx, {**values, "id": platform_id, "sealed": sealed, "account": good.account_id})
         if credentials is not None:
             await store.resume(tx, platform_id)
         before, after = _differences(row, values, secrets_changed=credentials is not None)
         if after:
             await desk.record_history(tx, author.principal, "platform.changed", "platform", platform_id, row.name, before, after)
         tx.notify(CONFIG_CHANNEL)
-        if changes.user_confirmation is False and row.user_confirmation:
+        if changes.user_confirmation is False:
             await stop_asking(tx, provider_id, platform_id, desk.release_withheld)
         if any(after.get(switch) is not None for switch in _SHOWN_TO_OWNERS):
             await _tell_all(tx, provider_id, platform_id)
@@ -153,6 +155,16 @@ async def _tell_all(tx: Transaction, provider_id: int, platform_id: int) -> None
     held = await opt_in_store.of_platform(tx, platform_id)
     await lock_numbers(tx, [row.number_id for row in held])
     await tell_owners(tx, provider_id, [Owned(row.number_id, row.feed_id) for row in held])
+
+
+async def _unchanged(tx: Transaction, platform_id: int, tried: Row) -> Row:
+    """The platform, held against everybody else. Raises NoSuchPlatform; Conflict when its details are not those that were tried (R142)."""
+    row = await store.hold(tx, platform_id)
+    if row is None:
+        raise NoSuchPlatform
+    if (bytes(row.credentials_sealed), row.endpoints) != (bytes(tried.credentials_sealed), tried.endpoints):
+        raise Conflict
+    return row
 
 
 async def _access(tx: Transaction, platform_id: int) -> Row:

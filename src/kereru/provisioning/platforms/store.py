@@ -43,10 +43,10 @@ async def insert(tx: Transaction, params: Mapping[str, object]) -> None:
     await tx.run(_INSERT, {**params, "endpoints": Jsonb(params["endpoints"])})
 
 
-async def update(tx: Transaction, params: Mapping[str, object]) -> bool:
-    """Change what is not None; whether there was such a platform."""
+async def update(tx: Transaction, params: Mapping[str, object]) -> None:
+    """Change what is not None."""
     endpoints = params["endpoints"]
-    return await tx.run(_UPDATE, {**params, "endpoints": None if endpoints is None else Jsonb(endpoints)}) == 1
+    await tx.run(_UPDATE, {**params, "endpoints": None if endpoints is None else Jsonb(endpoints)})
 
 
 async def put_token(tx: Transaction, token_hash: bytes, provider_id: int, platform_id: int, sealed: bytes) -> None:
@@ -81,9 +81,9 @@ async def shown(tx: Transaction, platform_id: int | None = None) -> Sequence[Row
 
 
 async def hold(tx: Transaction, platform_id: int) -> Row | None:
-    """A live platform's name, held against everybody else until the commit: nobody assigns a number of it meanwhile."""
+    """The same, held against everybody else until the commit: nobody assigns a number of it meanwhile."""
     return await tx.row(
-        "SELECT name, carrier FROM platform WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL FOR UPDATE", {"id": platform_id}
+        f"SELECT {_ACCESS} FROM platform WHERE provider_id = scope_provider() AND id = %(id)s AND ended_at IS NULL FOR UPDATE", {"id": platform_id}
     )
 
 

@@ -66,7 +66,8 @@ async def verify(tx: Transaction, provider_id: int) -> Verified:
     if head is None:
         raise NoSuchOrganisation
     previous, number = hashlib.sha256(f"kereru history {provider_id}".encode()).digest(), 0
-    while rows := await tx.rows(store.LINKS, {"provider_id": provider_id, "after": number, "limit": _AT_ONCE}):
+    # What is written while this reads is left for the next look.
+    while rows := await tx.rows(store.LINKS, {"provider_id": provider_id, "after": number, "until": head.number, "limit": _AT_ONCE}):
         for row in rows:
             number += 1
             if row.number != number or row.body is None:

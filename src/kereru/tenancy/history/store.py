@@ -60,5 +60,5 @@ FROM provider v LEFT JOIN history_head h ON h.provider_id = v.provider_id WHERE 
 LINKS = """
 SELECT l.number, l.hash, CASE WHEN h.id IS NOT NULL THEN history_body(h) END AS body
 FROM history_link l LEFT JOIN history h ON h.provider_id = l.provider_id AND h.id = l.history_id
-WHERE l.provider_id = %(provider_id)s AND l.number > %(after)s ORDER BY l.number LIMIT %(limit)s
+WHERE l.provider_id = %(provider_id)s AND l.number > %(after)s AND l.number <= %(until)s ORDER BY l.number LIMIT %(limit)s
 """

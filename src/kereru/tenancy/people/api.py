@@ -21,6 +21,7 @@ from kereru.tenancy.people.commands import (
     UserChanges,
     delete_portal_account,
     delete_user,
+    require_may_join,
     update_portal_account,
     update_user,
 )  # fmt: skip
@@ -167,6 +168,7 @@ async def create_user(principal: Principal, database: Database, data: UserBody) 
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         path = await organisation_within(tx, principal, Level.GROUP, organisation_id(data.group_id))
         made = await commands.create_user(tx, principal.provider_id, path.group_id or 0, data.name, data.email, None, data.region, **fields, by=by)
+        await require_may_join(tx, principal.provider_id, made.sign_in_id, reach(principal))
         if data.invite and not made.joined:
             await mailing.send(tx, principal.provider_id, "user", made.id, MailKind.INVITATION, by)
         return await _user(tx, principal, made.id)
@@ -256,6 +258,7 @@ async def create_account(principal: Principal, database: Database, data: Account
         level, at = Level.of(data.level), organisation_id(data.organisation_id)
         await organisation_within(tx, principal, level, at)
         made = await commands.create_portal_account(tx, principal.provider_id, level, at, data.name, data.email, None, **switches, by=by)
+        await require_may_join(tx, principal.provider_id, made.sign_in_id, reach(principal))
         if data.invite and not made.joined:
             await mailing.send(tx, principal.provider_id, "portal-account", made.id, MailKind.INVITATION, by)
         return await _account(tx, principal, made.id)

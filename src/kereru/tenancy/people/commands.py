@@ -122,6 +122,16 @@ async def require_all_within(tx: Transaction, provider_id: int, sign_in_id: int,
         raise BelongsHigher
 
 
+async def require_may_join(tx: Transaction, provider_id: int, sign_in_id: int, within: Reach) -> None:
+    """Pass when a new user or account may be somebody who signs in already: all that he is must lie within reach, or whoever manages one group could
+    take him from those who manage him elsewhere (BelongsHigher would stop them). Raises EmailTaken, in the words of another provider's address.
+    """
+    try:
+        await require_all_within(tx, provider_id, sign_in_id, within)
+    except BelongsHigher as error:
+        raise email_taken() from error
+
+
 async def _change_sign_in(tx: Transaction, provider_id: int, row: Row, after: dict[str, object], within: Reach | None, by: Actor) -> None:
     """What belongs to the whole sign-in: its address, and whether it is shut out. A new address ends the sessions, and the old one is told."""
     email, disabled = str(after["email"]), bool(after["disabled"])
@@ -141,6 +151,8 @@ async def _change_sign_in(tx: Transaction, provider_id: int, row: Row, after: di
         await tx.run(store.RELEASE_EMAIL, {"provider_id": provider_id, "email": row.email})
         await tx.run(access_store.END_SESSIONS, whom)
         access.tell(tx, provider_id, row.sign_in_id)
+    # What was mailed before opens nothing any more: it lies in the box of the old address, or belongs to somebody who is shut out.
+    await tx.run(access_store.USE_LINKS, whom)
 
 
 async def _lock(tx: Transaction, statement: str, provider_id: int, id_: int) -> Row:
