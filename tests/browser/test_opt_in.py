@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from browser_client import LOOKS, Client, say
+from browser_company import admin
 from browser_desks import Desks
-from browser_portal import admin
 from playwright.sync_api import Locator, expect
 
 from demo_fixture import Demo, eventually

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser_client import LOOKS, Client, national
+from browser_client import LOOKS, national
+from browser_company import Company, found_company
 from browser_desks import Desks
-from browser_portal import Company, Portal, account_at, admin, found_company
-from playwright.sync_api import Locator, expect
+from browser_portal import Portal
+from playwright.sync_api import expect
 
-from demo_fixture import Account, Demo, eventually
+from demo_fixture import Demo, eventually
 
 MANY = "2015550113"
 """Restcomm's numbers from here on are this file's; 3125550149 is the one that cannot text yet (Q17)."""
@@ -28,7 +29,7 @@ def company(demo: Demo) -> Company:
 @pytest.fixture
 def portal(desk: Desks, company: Company) -> Portal:
     """Its manager's window."""
-    return Portal(desk, company)
+    return Portal(desk, company.demo, company.manager).signed_in()
 
 
 @pytest.fixture
@@ -37,82 +38,17 @@ def carla(company: Company) -> str:
     return company.user("Carla Nunes")
 
 
-def open_form(portal: Portal, user: str, carrier: str = "") -> None:
+def open_form(portal: Portal, user: str, platform: str = "") -> None:
     """The form "Add CPaaS Number" of a user."""
-    portal.goto("user", user, "numbers")
+    portal.place("user", user, "numbers")
     portal.button("Add CPaaS Number").first.click()
-    if carrier:
-        portal.field("CPaaS platform").select_option(portal.company.platform(carrier)["id"])
-
-
-def assigned(company: Company, user: str, digits: str, **more: object) -> str:
-    """A number given by the API; the assignment's id. The one that is there, if there is one."""
-    for held in company.portal.get("/api/v1/assignments")["items"]:
-        if held["number"].endswith(digits):
-            return held["id"]
-    body = {"number": digits, "platform_id": company.platform("restcomm" if digits.startswith("201") else "inteliquent")["id"], **more}
-    return company.portal.post(f"/api/v1/users/{user}/assignments", body)["id"]
-
-
-def rows(portal: Portal) -> Locator:
-    """The rows of the list."""
-    return portal.page.get_by_role("table").get_by_role("row").filter(has=portal.page.get_by_role("rowheader"))
-
-
-@pytest.mark.parametrize(("carrier", "digits"), [("restcomm", "2015550117"), ("inteliquent", "3125550146")])
-def test_from_an_empty_provider_to_a_text(desk: Desks, demo: Demo, phone: str, carrier: str, digits: str) -> None:
-    """Issue 4, R116, R117, R143 to R149, R154, R156, R179, R180, R198: every step is in the list of the first page, which ticks itself off."""
-    company = found_company(demo, f"{carrier.title()}ville Phones", alerts=True)
-    portal = Portal(desk, company)
-    portal.provider("details")
-    start = portal.section("From nothing to the first text")
-    expect(start).to_contain_text("1 of 6 done")
-    portal.client.accessible()
-    start.get_by_role("link", name="Add a CPaaS platform").click()
-    portal.field("Platform").select_option(carrier)
-    names = {"account_key": "Account/Key", "token_secret": "Token/Secret", "outbound_api_key": "Outbound API Key"}
-    for name, value in account_at(demo, carrier).items():
-        portal.field(names[name]).fill(value)
-    portal.page.get_by_text("Addresses", exact=True).click()
-    for name, url in company.addresses(carrier).items():
-        portal.field(f"Address: {name}").fill(url)
-    portal.button("Add CPaaS Platform").click()
-    portal.said("Checked at")
-    dora = company.user("Dora Lund")
-    portal.provider("details")
-    expect(start).to_contain_text("4 of 6 done")
-    start.get_by_role("link", name="Give the user a number").click()
-    # One platform only: there is nothing to choose (R153). Ten digits suffice (R148), and the number is its name (R149).
-    expect(portal.field("CPaaS platform")).to_have_count(0)
-    portal.field("CPaaS number").fill(digits)
-    portal.button("Add CPaaS Number").click()
-    setup = portal.section("Set-up")
-    expect(setup).to_contain_text("Enabled")
-    expect(portal.section("Opt-in state")).to_contain_text("Dora Lund is asked at the next start of the client.")
-    page = portal.page.url
-    me = desk(company.users[dora])
-    question = me.page.get_by_role("alertdialog")
-    expect(question).to_contain_text(national("+1" + digits))
-    question.get_by_role("button", name="Yes", exact=True).click()
-    demo.phone_sends(phone, "+1" + digits, "Is this Dora?")
-    me.open(phone)
-    expect(me.bubble("Is this Dora?")).to_be_visible()
-    portal.page.reload()
-    evidence = portal.section("Opt-in state")
-    expect(evidence).to_contain_text(re.compile(r"Opted-in: \w+, \d+ \w+ 20\d\d at \d\d:\d\d:\d\d"))
-    expect(evidence.get_by_role("listitem").first).to_contain_text("Said Yes to texting")
-    expect(evidence.get_by_role("listitem").first).to_contain_text(company.users[dora].email)
-    expect(evidence.get_by_role("listitem").first).to_contain_text("Chrome")
-    expect(portal.section("Saved messages")).to_contain_text("1 message is saved")
-    portal.provider("details")
-    expect(portal.section("Details")).to_be_visible()
-    expect(start).to_have_count(0)
-    assert page.endswith(company.portal.get("/api/v1/assignments")["items"][0]["id"])
+    if platform:
+        portal.field("CPaaS platform").select_option(label=platform)
 
 
 def test_what_is_typed_stays_with_the_reason(portal: Portal, company: Company, carla: str) -> None:
     """R148, R151, R153, R154, R155, P71: each refusal in words, at its field, with the way out; the same form goes through in the end."""
-    assigned(company, company.user("Ana Lopes"), MANY, friendly_name="Front desk")
+    company.assigned(company.user("Ana Lopes"), MANY, friendly_name="Front desk")
     open_form(portal, carla)
     portal.field("Friendly name").fill("Back office")
     portal.field("CPaaS number").fill("12")
@@ -120,16 +56,16 @@ def test_what_is_typed_stays_with_the_reason(portal: Portal, company: Company, c
     expect(portal.field("CPaaS number")).to_have_attribute("aria-invalid", "true")
     portal.field("CPaaS number").fill("2015550199")
     portal.button("Add CPaaS Number").click()
-    portal.said("There are several platforms.")
+    portal.shows("There are several platforms.")
     portal.field("CPaaS platform").select_option(company.platform("restcomm")["id"])
     portal.button("Add CPaaS Number").click()
-    portal.said("(201) 555-0199 is not in the Restcomm account")
+    portal.shows("(201) 555-0199 is not in the Restcomm account")
     way_out = portal.page.get_by_role("link", name="Open the portal of Restcomm")
     expect(way_out).to_have_attribute("href", company.platform("restcomm")["portal_url"])
     expect(portal.field("CPaaS number")).to_have_value("2015550199")
     portal.field("CPaaS number").fill(MANY)
     portal.button("Add CPaaS Number").click()
-    portal.said("is assigned to Ana Lopes")
+    portal.shows("is assigned to Ana Lopes")
     expect(portal.page.get_by_role("link", name=f"See {national('+1' + MANY)} with Ana Lopes")).to_be_visible()
     expect(portal.field("Friendly name")).to_have_value("Back office")
     portal.field("CPaaS number").fill("(201) 555-0114")
@@ -140,12 +76,12 @@ def test_what_is_typed_stays_with_the_reason(portal: Portal, company: Company, c
 
 def test_q17_texting_is_switched_on_after_one_confirmation(portal: Portal, company: Company, carla: str) -> None:
     """Q17: the account holds the number without messaging: said, asked once, switched on there."""
-    open_form(portal, carla, "inteliquent")
+    open_form(portal, carla, "Inteliquent")
     portal.field("CPaaS number").fill("3125550149")
     portal.button("Add CPaaS Number").click()
     expect(portal.dialog()).to_contain_text("Inteliquent holds this number, but texting is off for it.")
     portal.dialog().get_by_role("button", name="Cancel").click()
-    assert not [one for one in company.portal.get("/api/v1/assignments")["items"] if one["number"] == "+13125550149"]
+    assert not [one for one in company.api.get("/api/v1/assignments")["items"] if one["number"] == "+13125550149"]
     expect(portal.field("CPaaS number")).to_have_value("3125550149")
     portal.button("Add CPaaS Number").click()
     portal.dialog().get_by_role("button", name="Switch texting on").click()
@@ -154,8 +90,8 @@ def test_q17_texting_is_switched_on_after_one_confirmation(portal: Portal, compa
 
 def test_r150_its_steps_are_live(portal: Portal, company: Company, carla: str) -> None:
     """R150, R174: while the carrier takes its time, the form shows how far it is; the list shows the same, and the end by itself."""
-    portal.company.demo.fault("restcomm", "slow", on="all", count=2, delay_ms=3000)
-    open_form(portal, carla, "restcomm")
+    portal.demo.fault("restcomm", "slow", on="all", count=2, delay_ms=3000)
+    open_form(portal, carla, "Restcomm")
     portal.field("CPaaS number").fill("2015550115")
     portal.button("Add CPaaS Number").click()
     steps = portal.page.get_by_role("list", name="How far it is set up")
@@ -168,7 +104,7 @@ def test_r141_a_failed_number_says_why_and_is_tried_again(portal: Portal, compan
     demo = company.demo
     demo.fault("restcomm", "slow", on="all", count=1, delay_ms=1)
     demo.fault("restcomm", "refuse", on="all", count=1)
-    open_form(portal, carla, "restcomm")
+    open_form(portal, carla, "Restcomm")
     portal.field("CPaaS number").fill("2015550116")
     portal.button("Add CPaaS Number").click()
     setup = portal.section("Set-up")
@@ -182,56 +118,56 @@ def test_r141_a_failed_number_says_why_and_is_tried_again(portal: Portal, compan
 
 def test_r152_settings_inherit_and_override(portal: Portal, company: Company, carla: str) -> None:
     """R149, R151, R152, R200: as the platform says, or not; back to it; and MMS only where the platform has it."""
-    held = assigned(company, carla, "2015550114")
-    portal.goto("user", carla, "numbers", held)
+    held = company.assigned(carla, "2015550114")
+    portal.place("user", carla, "numbers", held)
     portal.field("Friendly name").fill("Night desk")
     portal.field("Messaging type").select_option("sms")
     portal.field("User can block numbers").select_option("no")
     portal.button("Save").click()
-    expect(portal.page.get_by_role("status")).to_contain_text("Saved.")
-    now = company.portal.get(f"/api/v1/assignments/{held}")
+    portal.said("Saved.")
+    now = company.api.get(f"/api/v1/assignments/{held}")
     assert (now["friendly_name"], now["messaging_type"], now["user_can_block"]) == ("Night desk", "sms", False)
     portal.field("Messaging type").select_option("")
     portal.field("User can block numbers").select_option("")
     portal.button("Save").click()
-    eventually(lambda: company.portal.get(f"/api/v1/assignments/{held}")["user_can_block_set"] is None)
-    now = company.portal.get(f"/api/v1/assignments/{held}")
+    eventually(lambda: company.api.get(f"/api/v1/assignments/{held}")["user_can_block_set"] is None)
+    now = company.api.get(f"/api/v1/assignments/{held}")
     assert (now["messaging_type"], now["messaging_type_set"], now["user_can_block"]) == ("mms_sms", None, True)
 
 
 def test_r173_the_list_at_every_level(portal: Portal, company: Company, carla: str, tmp_path: Path) -> None:
     """R173 to R178: columns, wildcards said, a click leads to the user's number, past ones with their date, all of it as a file."""
     ana = company.user("Ana Lopes")
-    live = assigned(company, ana, MANY, friendly_name="Front desk")
-    gone = assigned(company, carla, "2015550112", friendly_name="Gone")
-    status, said = company.portal.call("DELETE", f"/api/v1/assignments/{gone}")
+    live = company.assigned(ana, MANY, friendly_name="Front desk")
+    gone = company.assigned(carla, "3125550141", friendly_name="Gone")
+    status, said = company.api.call("DELETE", f"/api/v1/assignments/{gone}")
     assert status == 200, said
-    user = company.portal.get(f"/api/v1/users/{ana}")
+    user = company.api.get(f"/api/v1/users/{ana}")
     for place in (("provider", company.id), ("reseller", user["reseller_id"]), ("group", user["group_id"]), ("user", ana)):
-        portal.goto(*place, "numbers")
-        row = rows(portal).filter(has_text=national("+1" + MANY))
+        portal.place(*place, "numbers")
+        row = portal.rows().filter(has_text=national("+1" + MANY))
         for words in ("Front desk", "MMS & SMS", "Enabled", "To be asked", "Active Assignment"):
             expect(row).to_contain_text(words)
-    portal.provider("numbers")
+    portal.place("provider", company.id, "numbers")
     titles = ["User", "CPaaS number", "Friendly name", "Messaging type", "State", "Opt-in", "End date"]
     expect(portal.page.get_by_role("columnheader")).to_have_text(titles)
     portal.page.get_by_role("searchbox", name="Number, friendly name, user or e-mail").fill("0113")
-    portal.said("Searched for *0113*; the wildcards are added for you.")
-    expect(rows(portal)).to_have_count(1)
+    portal.shows("Searched for *0113*; the wildcards are added for you.")
+    expect(portal.rows()).to_have_count(1)
     with portal.page.expect_download() as download:
         portal.page.get_by_role("link", name="Download CSV").click()
     download.value.save_as(tmp_path / "numbers.csv")
     text = (tmp_path / "numbers.csv").read_text(encoding="utf-8-sig")
     assert (len(text.splitlines()), "Front desk" in text, "Active Assignment" in text) == (2, True, True)
     portal.page.get_by_role("searchbox", name="Number, friendly name").fill("nobody at all")
-    portal.said("Nothing here matches")
+    portal.shows("Nothing here matches")
     portal.button("Show all").click()
     portal.page.get_by_text("Past", exact=True).click()
-    row = rows(portal).filter(has_text="Gone")
+    row = portal.rows().filter(has_text="Gone")
     expect(row).not_to_contain_text("Active Assignment")
     expect(row).to_contain_text("Ended")
     portal.page.get_by_text("Active", exact=True).click()
-    rows(portal).filter(has_text=national("+1" + MANY)).get_by_role("link").click()
+    portal.rows().filter(has_text=national("+1" + MANY)).get_by_role("link").click()
     expect(portal.page).to_have_url(re.compile(f"/portal/user/{ana}/numbers/{live}$"))
 
 
@@ -239,13 +175,13 @@ def test_r181_r184_asked_again_messages_deleted_number_deleted(
     portal: Portal, company: Company, desk: Desks, carla: str, new_phone: Callable[[], str]
 ) -> None:
     """R179, R181, R182, R183, R184, Q27: No with date and time; a reset; what may be deleted is counted and stays away where there is nothing."""
-    held = assigned(company, carla, "2015550114")
-    number = company.portal.get(f"/api/v1/assignments/{held}")
+    held = company.assigned(carla, "2015550114")
+    number = company.api.get(f"/api/v1/assignments/{held}")
     shown = number["display"]
     me = company.demo.signed_in(company.users[carla])
     if number["opt_in"]["state"] == "pending":
         me.post(f"/api/v1/numbers/{number['number_id']}/opt-in", {"answer": "no"})
-    portal.goto("user", carla, "numbers", held)
+    portal.place("user", carla, "numbers", held)
     expect(portal.section("Opt-in state")).to_contain_text(re.compile(r"Opted-out: \w+, \d+ \w+ 20\d\d at \d\d:\d\d:\d\d"))
     expect(portal.section("Saved messages")).to_have_count(0)
     with portal.page.expect_download() as download:
@@ -257,7 +193,7 @@ def test_r181_r184_asked_again_messages_deleted_number_deleted(
     expect(portal.section("Opt-in state").get_by_role("listitem").first).to_contain_text("Opt-in state reset")
     expect(portal.section("Opt-in state").get_by_role("listitem").first).to_contain_text(company.manager.email)
     company.demo.phone_sends(new_phone(), number["number"], "Anybody there?")
-    eventually(lambda: company.portal.get(f"/api/v1/assignments/{held}")["saved"]["messages"])
+    eventually(lambda: company.api.get(f"/api/v1/assignments/{held}")["saved"]["messages"])
     portal.page.reload()
     expect(portal.section("Opt-in state").get_by_role("listitem")).to_have_count(2)
     expect(portal.section("Saved messages")).to_contain_text("1 message is saved")
@@ -272,44 +208,40 @@ def test_r181_r184_asked_again_messages_deleted_number_deleted(
     portal.dialog().get_by_role("textbox").fill(shown)
     last.click()
     expect(portal.page).to_have_url(re.compile(f"/portal/user/{carla}/numbers$"))
-    expect(rows(portal).filter(has_text=shown)).to_have_count(0)
+    expect(portal.rows().filter(has_text=shown)).to_have_count(0)
     # Somebody else gets it: the page says who had it before (R178, Q28).
-    again = assigned(company, company.user("Ana Lopes"), "2015550114")
-    portal.goto("user", company.user("Ana Lopes"), "numbers", again)
+    again = company.assigned(company.user("Ana Lopes"), "2015550114")
+    portal.place("user", company.user("Ana Lopes"), "numbers", again)
     expect(portal.section("Other assignments of this number")).to_contain_text("Carla Nunes")
 
 
 def test_below_the_provider_there_are_numbers_and_no_platforms(desk: Desks, company: Company, carla: str) -> None:
     """R195: whoever manages a group gives numbers out, and sees neither platforms nor the whole evidence."""
-    user = company.portal.get(f"/api/v1/users/{carla}")
-    email = "gil@lakeside.example"
-    admin(company.demo, "create-portal-account", company.id, "group", user["group_id"], "Gil Moss", email, answer=company.manager.password + "\n")
-    gil = Account("group", email, company.manager.password, ())
-    portal = Portal(desk, Company(company.demo, company.name, company.id, gil, company.demo.signed_in(gil)))
-    held = assigned(company, carla, "2015550115")
-    portal.goto("user", carla, "numbers", held)
+    user = company.api.get(f"/api/v1/users/{carla}")
+    gil = company.account("group", user["group_id"], "Gil Moss")
+    portal = Portal(desk, company.demo, gil).signed_in()
+    held = company.assigned(carla, "2015550115")
+    portal.place("user", carla, "numbers", held)
     expect(portal.section("Set-up")).to_contain_text("Restcomm")
     expect(portal.section("Set-up").get_by_role("link")).to_have_count(0)
     expect(portal.page.get_by_role("link", name="Download the whole evidence")).to_have_count(0)
-    portal.goto("user", carla, "numbers", "new")
+    portal.place("user", carla, "numbers", "new")
     expect(portal.field("CPaaS platform")).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_everybody_can_use_numbers(desk: Desks, company: Company, carla: str, scheme: str, width: int) -> None:
     """ui.md: axe finds nothing and nothing sticks out, by day and night, on a desk and in a hand."""
-    held = assigned(company, carla, "2015550115", friendly_name="A very long friendly name that nobody would ever give to a number of theirs")
-    portal = Portal(desk, company)
+    held = company.assigned(carla, "2015550115", friendly_name="A very long friendly name that nobody would ever give to a number of theirs")
+    portal = Portal(desk, company.demo, company.manager).signed_in()
     portal.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     portal.page.set_viewport_size({"width": width, "height": 900})
-    client: Client = portal.client
     for path, words in (
         (("provider", company.id, "numbers"), "Active Assignment"),
         (("user", carla, "numbers"), "Active Assignment"),
         (("user", carla, "numbers", "new"), "Ten digits"),
         (("user", carla, "numbers", held), "Delete number"),
     ):
-        portal.goto(*path)
-        portal.said(words)
-        client.accessible()
-        client.no_side_scroll()
+        portal.place(*path)
+        portal.shows(words)
+        portal.sound()

@@ -3,15 +3,15 @@
 import uuid
 
 import pytest
-from browser_client import LOOKS, Client
+from browser_client import LOOKS
+from browser_company import CREDENTIALS, Company, account_at, fill_platform, found_company
 from browser_desks import Desks
-from browser_portal import Company, Portal, account_at, found_company
+from browser_portal import Portal
 from playwright.sync_api import expect
 
 from demo_fixture import Demo, eventually
 
 FIELDS = {"restcomm": ["Account/Key", "Token/Secret"], "inteliquent": ["Account/Key", "Token/Secret", "Outbound API Key"]}
-NAMES = {"account_key": "Account/Key", "token_secret": "Token/Secret", "outbound_api_key": "Outbound API Key"}
 TITLES = {"restcomm": "Restcomm", "inteliquent": "Inteliquent"}
 
 
@@ -24,47 +24,36 @@ def company(demo: Demo) -> Company:
 @pytest.fixture
 def portal(desk: Desks, company: Company) -> Portal:
     """Its manager's window."""
-    return Portal(desk, company)
+    return Portal(desk, company.demo, company.manager).signed_in()
 
 
 def platforms(company: Company) -> list[str]:
     """The names of what is saved."""
-    return [one["name"] for one in company.portal.get("/api/v1/platforms")["items"]]
-
-
-def fill(portal: Portal, carrier: str, **other: str) -> None:
-    """The form "Add CPaaS Platform", with the demo's account but for `other`."""
-    portal.field("Platform").select_option(carrier)
-    for name, value in {**account_at(portal.company.demo, carrier), **other}.items():
-        portal.field(NAMES[name]).fill(value)
-    if not portal.field(f"Address: {next(iter(portal.company.addresses(carrier)))}").is_visible():
-        portal.page.get_by_text("Addresses", exact=True).click()
-    for name, url in portal.company.addresses(carrier).items():
-        portal.field(f"Address: {name}").fill(url)
+    return [one["name"] for one in company.api.get("/api/v1/platforms")["items"]]
 
 
 def test_r126_r127_nobody_hears_of_trouble(portal: Portal, company: Company) -> None:
     """R126, R127: the reason stands there, the button does not, Cancel does, and the way to the switch; with a recipient the form comes."""
     company.alerts(False)
-    portal.provider("platforms")
-    portal.said("nobody with a login at this level receives alerts")
+    portal.place("provider", company.id, "platforms")
+    portal.shows("nobody with a login at this level receives alerts")
     expect(portal.button("Add CPaaS Platform")).to_have_count(0)
-    portal.provider("platforms", "new")
-    portal.said("nobody with a login at this level receives alerts")
+    portal.place("provider", company.id, "platforms", "new")
+    portal.shows("nobody with a login at this level receives alerts")
     expect(portal.button("Add CPaaS Platform")).to_have_count(0)
     expect(portal.page.get_by_role("link", name="Go to portal user accounts")).to_have_attribute("href", f"/portal/provider/{company.id}/accounts")
     portal.client.accessible()
     portal.button("Cancel").click()
     company.alerts(True)
-    portal.provider("platforms")
+    portal.place("provider", company.id, "platforms")
     expect(portal.page.get_by_text("No platform yet")).to_be_visible()
     portal.button("Add CPaaS Platform").click()
     expect(portal.field("Account/Key")).to_be_visible()
     # It goes while the form is open: the server refuses, and says the same.
     company.alerts(False)
-    fill(portal, "restcomm")
+    fill_platform(portal, "restcomm")
     portal.button("Add CPaaS Platform").click()
-    portal.said("nobody with a login at this level receives alerts")
+    portal.shows("nobody with a login at this level receives alerts")
     expect(portal.button("Add CPaaS Platform")).to_have_count(0)
     assert platforms(company) == []
     company.alerts(True)
@@ -75,16 +64,16 @@ def test_r120_r142_a_platform_is_tried_before_it_is_saved(portal: Portal, compan
     """R117, R120 to R122, R142, P73: fields by carrier; on any problem all stays as typed and nothing is saved; then the self-check, row by row."""
     company.alerts(True)
     before = platforms(company)
-    portal.provider("platforms", "new")
+    portal.place("provider", company.id, "platforms", "new")
     portal.field("Platform").select_option(carrier)
-    for label in NAMES.values():
+    for label in CREDENTIALS.values():
         expect(portal.field(label)).to_have_count(int(label in FIELDS[carrier]))
     for switch in ("User Confirmation Required", "User Can Block Numbers", "MMS Available (includes SMS)"):
-        expect(portal.page.get_by_role("switch", name=switch)).to_be_checked()
+        expect(portal.switch(switch)).to_be_checked()
     portal.button("Add CPaaS Platform").click()
     expect(portal.field("Account/Key")).to_have_attribute("aria-invalid", "true")
     expect(portal.field("Account/Key")).to_be_focused()
-    fill(portal, carrier, token_secret="wrong")
+    fill_platform(portal, carrier, token_secret="wrong")
     portal.field("Name").fill(f"Ours at {carrier}")
     portal.button("Add CPaaS Platform").click()
     expect(portal.page.get_by_role("alert")).to_contain_text("does not accept")
@@ -97,9 +86,9 @@ def test_r120_r142_a_platform_is_tried_before_it_is_saved(portal: Portal, compan
     expect(rows).to_have_count(5)
     expect(rows.first).to_contain_text("Good")
     expect(rows.filter(has_text="Webhook address")).to_contain_text("KERERU_PUBLIC_URL")
-    portal.said("Checked at")
+    portal.shows("Checked at")
     assert platforms(company) == [*before, f"Ours at {carrier}"]
-    portal.provider("platforms")
+    portal.place("provider", company.id, "platforms")
     row = portal.page.get_by_role("row").filter(has_text=f"Ours at {carrier}")
     expect(row).to_contain_text(TITLES[carrier])
     expect(row).to_contain_text("Sending")
@@ -110,36 +99,36 @@ def test_r142_a_change_is_tried_too_and_secrets_are_only_replaced(portal: Portal
     company.alerts(True)
     held = company.platform("restcomm")
     secret = account_at(company.demo, "restcomm")["token_secret"]
-    portal.provider("platforms", held["id"])
+    portal.place("provider", company.id, "platforms", held["id"])
     expect(portal.field("Name")).to_have_value(held["name"])
-    portal.said("•••" + secret[-4:])
+    portal.shows("•••" + secret[-4:])
     assert secret not in portal.page.content()
     portal.replace("Token/Secret")
     portal.field("Token/Secret").fill("wrong")
-    portal.page.get_by_role("switch", name="MMS Available").click()
+    portal.switch("MMS Available").click()
     portal.button("Update").click()
     expect(portal.page.get_by_role("alert")).to_contain_text("does not accept")
     expect(portal.field("Token/Secret")).to_have_value("wrong")
-    assert company.portal.get(f"/api/v1/platforms/{held['id']}")["mms"] is True
+    assert company.api.get(f"/api/v1/platforms/{held['id']}")["mms"] is True
     portal.button("Keep what is saved").click()
     portal.field("Address: api").fill("http://192.0.2.7/")
     portal.button("Update").click()
     expect(portal.field("Address: api")).to_have_attribute("aria-invalid", "true")
     portal.field("Address: api").fill(held["endpoints"]["api"])
     portal.button("Update").click()
-    expect(portal.page.get_by_role("status")).to_contain_text("Saved.")
-    after = company.portal.get(f"/api/v1/platforms/{held['id']}")
+    portal.said("Saved.")
+    after = company.api.get(f"/api/v1/platforms/{held['id']}")
     assert (after["mms"], after["credentials"]["token_secret"]["set"]) == (False, True)
-    portal.page.get_by_role("switch", name="MMS Available").click()
+    portal.switch("MMS Available").click()
     portal.button("Update").click()
-    eventually(lambda: company.portal.get(f"/api/v1/platforms/{held['id']}")["mms"])
+    eventually(lambda: company.api.get(f"/api/v1/platforms/{held['id']}")["mms"])
 
 
 def test_what_is_unsaved_is_not_left_unasked(portal: Portal, company: Company) -> None:
     """ui.md: unsaved changes are guarded; Cancel gives back what was."""
     company.alerts(True)
     held = company.platform("restcomm")
-    portal.provider("platforms", held["id"])
+    portal.place("provider", company.id, "platforms", held["id"])
     portal.field("Name").fill("Another name")
     portal.page.get_by_role("link", name="All platforms").click()
     portal.dialog().get_by_role("button", name="Stay here").click()
@@ -156,26 +145,26 @@ def test_r141_a_stopped_platform_says_why_and_runs_again(portal: Portal, company
     credentials = {**account_at(demo, "inteliquent"), "outbound_api_key": key["key"]}
     made = company.add_platform("inteliquent", name="Second account", credentials=credentials, user_confirmation=False)
     ana = company.user("Ana Lopes")
-    number = company.portal.post(f"/api/v1/users/{ana}/assignments", {"number": "3125550147", "platform_id": made["id"]})
+    number = company.api.post(f"/api/v1/users/{ana}/assignments", {"number": "3125550147", "platform_id": made["id"]})
     demo.simulator.delete(f"/console/inteliquent/{account['account']}/authorizations/{key['auth_id']}")
     me = demo.signed_in(company.users[ana])
     text = {"number_id": number["number_id"], "to": phone, "text": "Hello", "attachments": []}
     me.put(f"/api/v1/messages/{uuid.uuid4()}", text)
-    eventually(lambda: company.portal.get(f"/api/v1/platforms/{made['id']}")["stopped"])
-    portal.provider("platforms")
+    eventually(lambda: company.api.get(f"/api/v1/platforms/{made['id']}")["stopped"])
+    portal.place("provider", company.id, "platforms")
     expect(portal.page.get_by_role("row").filter(has_text="Second account")).to_contain_text("Stopped")
     portal.page.get_by_role("link", name="Second account").click()
     expect(portal.page.get_by_role("alert")).to_contain_text("Nothing is sent since")
     portal.button("Run again").click()
-    expect(portal.page.get_by_role("status")).to_contain_text("It sends again.")
+    portal.said("It sends again.")
     # Nothing was put right, so it may stop once more; a good key takes the stop off by itself.
     portal.page.reload()
     portal.replace("Outbound API Key")
     portal.field("Outbound API Key").fill(account_at(demo, "inteliquent")["outbound_api_key"])
     portal.button("Update").click()
-    expect(portal.page.get_by_role("status")).to_contain_text("Saved.")
+    portal.said("Saved.")
     expect(portal.page.get_by_role("alert")).to_have_count(0)
-    assert company.portal.get(f"/api/v1/platforms/{made['id']}")["stopped"] is None
+    assert company.api.get(f"/api/v1/platforms/{made['id']}")["stopped"] is None
 
 
 def test_r202_deletion_names_what_goes_and_asks_for_the_name(portal: Portal, company: Company) -> None:
@@ -183,22 +172,22 @@ def test_r202_deletion_names_what_goes_and_asks_for_the_name(portal: Portal, com
     company.alerts(True)
     ana = company.user("Ana Lopes")
     made = company.add_platform("restcomm", name="To be closed")
-    company.portal.post(f"/api/v1/users/{ana}/assignments", {"number": "2015550119", "platform_id": made["id"]})
-    portal.provider("platforms", made["id"])
+    company.api.post(f"/api/v1/users/{ana}/assignments", {"number": "2015550119", "platform_id": made["id"]})
+    portal.place("provider", company.id, "platforms", made["id"])
     portal.section("Delete Platform").get_by_role("button").click()
     expect(portal.dialog()).to_contain_text("and 1 number with all its messages")
     last = portal.dialog().get_by_role("button", name="Delete Platform")
     expect(last).to_have_attribute("aria-disabled", "true")
     portal.dialog().get_by_label("Type To be closed to confirm").fill("To be closed")
     # Somebody adds a number at this moment: the count does not hold any more, and nothing is deleted.
-    company.portal.post(f"/api/v1/users/{ana}/assignments", {"number": "2015550118", "platform_id": made["id"]})
+    company.api.post(f"/api/v1/users/{ana}/assignments", {"number": "2015550118", "platform_id": made["id"]})
     last.click()
     expect(portal.dialog()).to_contain_text("2 numbers")
     assert "To be closed" in platforms(company)
     last.click()
-    expect(portal.page.get_by_role("status")).to_contain_text("To be closed was deleted.")
+    portal.said("To be closed was deleted.")
     assert "To be closed" not in platforms(company)
-    ended = company.portal.get("/api/v1/assignments?state=past")["items"]
+    ended = company.api.get("/api/v1/assignments?state=past")["items"]
     assert {"+12015550119", "+12015550118"} <= {one["number"] for one in ended}
 
 
@@ -207,7 +196,7 @@ def test_everybody_can_use_platforms(desk: Desks, company: Company, scheme: str,
     """ui.md: axe finds nothing and nothing sticks out, by day and night, on a desk and in a hand."""
     company.alerts(True)
     held = company.platform("restcomm")
-    portal = Portal(desk, company)
+    portal = Portal(desk, company.demo, company.manager).signed_in()
     portal.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     portal.page.set_viewport_size({"width": width, "height": 900})
     for path, words in (
@@ -217,8 +206,6 @@ def test_everybody_can_use_platforms(desk: Desks, company: Company, scheme: str,
         (("platforms", held["id"]), "Replace"),
         (("platforms", held["id"], "check"), "Checked at"),
     ):
-        portal.provider(*path)
-        portal.said(words)
-        client: Client = portal.client
-        client.accessible()
-        client.no_side_scroll()
+        portal.place("provider", company.id, *path)
+        portal.shows(words)
+        portal.sound()

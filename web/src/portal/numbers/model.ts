@@ -14,9 +14,6 @@ export type Which = 'live' | 'past' | 'all'
 
 const UNDER_WAY = ['requested', 'checking', 'registering']
 
-/** How often a screen asks again while the carrier is being spoken with. */
-export const POLL_MS = 1500
-
 export function underWay(one: Assignment): boolean {
   return one.ended_at === null && UNDER_WAY.includes(one.state)
 }
