@@ -161,7 +161,8 @@ class InboundText(msgspec.Struct, frozen=True, tag="text"):
 class ReceiptReport(msgspec.Struct, frozen=True, tag="receipt"):
     """What the carrier says became of one part. `part_reference` is what the callback's path carries of ours.
 
-    It may be larger than 63 bits, since it may name attempt and part as well.
+    It may be larger than 63 bits, since it may name attempt and part as well. `opted_out`: the carrier refused because this person asked it for no
+    more texts from us, which counts as a STOP.
     """
 
     provider_id: int
@@ -172,6 +173,7 @@ class ReceiptReport(msgspec.Struct, frozen=True, tag="receipt"):
     carrier_state: str
     error_code: str | None = None
     error_reason: str = ""
+    opted_out: bool = False
     raw_flags: tuple[str, ...] = ()
 
 

@@ -18,6 +18,7 @@ from kereru.messaging.commands import Draft, Preflight, Sender
 from kereru.messaging.errors import NoAttachments, NoSuchConversation, NoSuchMessage, NoSuchNumber
 from kereru.messaging.log import api as log_api
 from kereru.messaging.model import Conversation, Message
+from kereru.messaging.remote_consent import api as consent_api
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
 
 Limit = Annotated[int, Parameter(ge=1, le=PAGE_ITEMS)]
@@ -148,4 +149,16 @@ async def preflight(data: DraftBody, principal: Principal, database: Database) -
         return await commands.preflight(tx, _sender(principal), draft)
 
 
-ROUTES = (list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight, *blocking_api.ROUTES, *log_api.ROUTES)
+ROUTES = (
+    list_conversations,
+    read_conversation,
+    list_messages,
+    read,
+    unread,
+    send,
+    resend,
+    preflight,
+    *blocking_api.ROUTES,
+    *consent_api.ROUTES,
+    *log_api.ROUTES,
+)

@@ -1,35 +1,98 @@
 """Consent words of remote parties: STOP and its kin act at once, whatever case, spacing, punctuation or invisible characters surround them (G35).
 
-The list is data with a source and a date: the words of the US rule of April 2025 (FCC), CTIA's, and the carriers' common extra ones, as of 2026-11
-(product.md 5.7). HELP only asks for information and changes nothing here. Softer wishes ("please stop texting me") are for a person to judge.
+The lists are data with a source and a date: the words of the US rule of April 2025 (FCC), CTIA's, and the carriers' common extra ones, as of 2026-11
+(product.md 5.7). HELP asks for information and changes nothing. Softer wishes ("please stop texting me") are found too, for a person to judge (P32).
 """
 
 import re
 import unicodedata
+from enum import IntEnum
 from typing import Literal
 
-ConsentWord = Literal["stop", "start"]
+from kereru.messaging.model import ConsentMark
+
+ConsentWord = Literal["stop", "start", "help"]
 
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "stop all", "remove"})
 START_WORDS = frozenset({"start", "unstop", "resume", "optin", "opt in"})
+HELP_WORDS = frozenset({"help", "info"})
 _COURTESY = frozenset({"please", "pls", "thanks", "thank you", "thx"})
 
 _NOT_WORDS = re.compile(r"[^a-z0-9]+", re.ASCII)
 _LONGEST = 40
+_LONGEST_WISH = 1000
+"""A wish stands in a short text; in a long one such words are about something else."""
+
+_MAYBE = re.compile("stop|text|messag|contact|alone|lose|forget|remov|delet|eras|take|subscri|opt|quit|cease|spam|send", re.IGNORECASE)
+_TEXTING = "(?:text|texts|texting|txt|txting|messag(?:e|es|ing)|msg|msgs|sms|contact|contacting|writing|sending|bothering|harassing|spamming)"
+_WISH = re.compile(
+    r"\b(?:"
+    rf"(?:stop|quit|cease|end) (?:\w+ ){{0,2}}{_TEXTING}"
+    rf"|(?:do not|don t|dont|never) (?:ever )?(?:{_TEXTING}|send) (?:to )?(?:me|us|this|here|again|anymore)"
+    rf"|no more (?:of )?(?:\w+ ){{0,2}}{_TEXTING}"
+    r"|(?:remove|delete|erase) (?:me|us|my (?:number|phone|name|info)|this number)"
+    r"|take (?:me|us|my number|this number) off"
+    r"|(?:lose|forget) (?:my|this) (?:number|phone)"
+    r"|leave me alone"
+    r"|(?:opt|opting) (?:me |us )?out"
+    r"|unsubscribe|stop it|stop this|stop please|please stop"
+    r")\b",
+    re.ASCII,
+)
+
+
+class Mark(IntEnum):
+    """What an inbound text is to consent; the value is what the database stores in `message.consent`."""
+
+    STOP = 1
+    START = 2
+    HELP = 3
+    REVIEW = 4
+    DISMISSED = 5
+    AGREED = 6
+
+    @property
+    def wire(self) -> ConsentMark:
+        """The name in the API."""
+        return _WIRE[self]
+
+
+_WIRE: dict[Mark, ConsentMark] = {
+    Mark.STOP: "stop", Mark.START: "start", Mark.HELP: "help", Mark.REVIEW: "review", Mark.DISMISSED: "dismissed", Mark.AGREED: "agreed",
+}  # fmt: skip
 
 
 def consent_word(text: str) -> ConsentWord | None:
     """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32); a sentence with "stop" in it is not."""
     if len(text) > _LONGEST * 4:
         return None
-    words = _NOT_WORDS.sub(" ", (text if text.isascii() else _visible(text)).lower()).strip()
+    words = _words(text)
     if len(words) > _LONGEST:
         return None
     for courtesy in _COURTESY:
         words = words.removeprefix(courtesy + " ").removesuffix(" " + courtesy)
     if words in STOP_WORDS:
         return "stop"
-    return "start" if words in START_WORDS else None
+    if words in START_WORDS:
+        return "start"
+    return "help" if words in HELP_WORDS else None
+
+
+def wishes_silence(text: str) -> bool:
+    """Whether a sentence looks as if its writer wants no more texts: a person is asked, nothing is done by itself."""
+    return len(text) <= _LONGEST_WISH and _MAYBE.search(text) is not None and _WISH.search(_words(text)) is not None
+
+
+def mark_of(text: str) -> Mark | None:
+    """How an inbound text is marked when it is stored, or None."""
+    word = consent_word(text)
+    if word is not None:
+        return Mark[word.upper()]
+    return Mark.REVIEW if wishes_silence(text) else None
+
+
+def _words(text: str) -> str:
+    return _NOT_WORDS.sub(" ", (text if text.isascii() else _visible(text)).lower()).strip()
 
 
 def _visible(text: str) -> str:

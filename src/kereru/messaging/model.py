@@ -46,8 +46,14 @@ class Reason(msgspec.Struct, frozen=True):
     text: str
 
 
+ConsentMark = Literal["stop", "start", "help", "review", "dismissed", "agreed"]
+StoppedBy = Literal["person", "carrier", "colleague"]
+STOPPED_BY: dict[int, StoppedBy] = {1: "person", 2: "carrier", 3: "colleague"}
+"""By `remote_consent.source`."""
+
+
 class Message(msgspec.Struct, frozen=True):
-    """A message as its owner sees it."""
+    """A message as its owner sees it. `consent`: what an inbound one is to consent; `automatic`: what an outbound one answers by itself."""
 
     id: str
     client_id: str | None
@@ -65,6 +71,15 @@ class Message(msgspec.Struct, frozen=True):
     version: int
     can: tuple[str, ...]
     attachments: tuple[str, ...] = ()
+    consent: ConsentMark | None = None
+    automatic: Literal["help"] | None = None
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The other side wants no more texts from the whole group: since when, and who said so."""
+
+    at: datetime
+    by: StoppedBy
 
 
 class ConversationNumber(msgspec.Struct, frozen=True):
@@ -92,6 +107,7 @@ class Conversation(msgspec.Struct, frozen=True):
     blocked: bool
     version: int
     can: tuple[str, ...]
+    stopped: Stopped | None = None
 
 
 class SendFacts(msgspec.Struct, frozen=True):
@@ -197,14 +213,18 @@ def parts_of(text: str, capabilities: Capabilities) -> tuple[str, ...]:
     return (text,) if len(text) <= capabilities.max_characters else split(text)
 
 
-def abilities(remote: str, *, has_written: bool, blocked: bool) -> tuple[str, ...]:
+def abilities(remote: str, *, has_written: bool, blocked: bool, stopped: Stopped | None = None) -> tuple[str, ...]:
     """What a conversation's remote side allows: names cannot be answered, short codes only once they wrote; who is blocked can be unblocked.
+
+    Whoever asked for silence is not texted until they write START; what a colleague noted for them, a colleague may take back.
 
     Whether the number may text, and its user may block, is the licence number's own ability: a switch then changes one thing and not every
     conversation.
     """
     if blocked:
         return ("unblock",)
+    if stopped is not None:
+        return ("allow",) if stopped.by == "colleague" else ()
     return ("send",) if is_e164(remote) or (is_short_code(remote) and has_written) else ()
 
 

@@ -9,8 +9,9 @@ from kereru.kernel import ids
 from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging import store
+from kereru.messaging.consent import Mark
 from kereru.messaging.errors import NoSuchConversation, NoSuchMessage
-from kereru.messaging.model import FAILURES, Conversation, ConversationNumber, Message, Reason, Status, abilities
+from kereru.messaging.model import FAILURES, STOPPED_BY, Conversation, ConversationNumber, Message, Reason, Status, Stopped, abilities
 
 
 def oldest_kept(now: datetime) -> int:
@@ -101,6 +102,8 @@ def _message(row: Row, *, id_: int | None = None, version: int | None = None, co
         cut_to=row.cut_to,
         version=row.version if version is None else version,
         can=("resend",) if status in FAILURES or status is Status.UNKNOWN else (),
+        consent=None if row.consent is None else Mark(row.consent).wire,
+        automatic=None if row.automatic is None else "help",
     )
 
 
@@ -108,6 +111,7 @@ def _conversation(row: Row, region: str) -> Conversation:
     last = None
     if row.message_id is not None:
         last = _message(row, id_=row.message_id, version=row.message_version, conversation_id=row.id)
+    stopped = None if row.stopped_at is None else Stopped(row.stopped_at, STOPPED_BY[row.stopped_by])
     return Conversation(
         id=ids.encode(row.id),
         number=ConversationNumber(ids.encode(row.number_id), row.e164, display(row.e164, region), row.friendly_name),
@@ -121,5 +125,6 @@ def _conversation(row: Row, region: str) -> Conversation:
         last_at=ids.made_at(row.last_message_id),
         blocked=row.blocked,
         version=row.version,
-        can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked),
+        can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked, stopped=stopped),
+        stopped=stopped,
     )

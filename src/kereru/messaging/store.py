@@ -8,20 +8,24 @@ from collections.abc import Sequence
 from kereru.kernel.db import Row, Transaction
 from kereru.messaging.model import SendFacts
 
+# Consent is the group's: its row is joined when the conversation is read, and no conversation's version counts it.
+_STOPPED = "LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = u.group_id AND s.remote = c.remote AND s.stopped"
 _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
-  m.reason, m.cut_to, m.arrived_before, m.version AS message_version"""
+  m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, s.at AS stopped_at, s.source AS stopped_by"""
 # Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
 # What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
 _CONVERSATION = f"""
 SELECT {_CONVERSATION_COLUMNS}
 FROM assignment a
+JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 {_BLOCKED}
+{_STOPPED}
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
 _CONVERSATION_PAGE = (
@@ -30,7 +34,7 @@ _CONVERSATION_PAGE = (
 _CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())"
 
 _MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
-  m.cut_to, m.arrived_before, m.version"""
+  m.cut_to, m.arrived_before, m.consent, m.automatic, m.version"""
 
 _MESSAGE_PAGE = f"""
 SELECT {_MESSAGE_COLUMNS} FROM message m
@@ -57,6 +61,7 @@ JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 {_BLOCKED}
+{_STOPPED}
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)

@@ -28,6 +28,8 @@ def text(
     )
 
 
-def receipt(owner: Owner, cid: str, state: str, *, reference: int | None = None, code: str | None = None, reason: str = "") -> ReceiptReport:
+def receipt(
+    owner: Owner, cid: str, state: str, *, reference: int | None = None, code: str | None = None, reason: str = "", opted_out: bool = False
+) -> ReceiptReport:
     """A receipt for the part that the carrier calls `cid`."""
-    return ReceiptReport(owner.provider_id, owner.platform_id, cid, reference, ReceiptState(state), state, code, reason)
+    return ReceiptReport(owner.provider_id, owner.platform_id, cid, reference, ReceiptState(state), state, code, reason, opted_out)

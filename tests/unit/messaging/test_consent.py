@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kereru.messaging.consent import START_WORDS, STOP_WORDS, consent_word
+from kereru.messaging.consent import HELP_WORDS, START_WORDS, STOP_WORDS, Mark, consent_word, mark_of, wishes_silence
 
 DRESSES = ("{}", " {} ", "{}.", "{}\n", '"{}"', "{}!!", "Please {}", "{}, thank you", "\u200b{}\ufeff")
 
 
 @pytest.mark.parametrize("dress", DRESSES)
-@pytest.mark.parametrize(("words", "meaning"), [(STOP_WORDS, "stop"), (START_WORDS, "start")])
+@pytest.mark.parametrize(("words", "meaning"), [(STOP_WORDS, "stop"), (START_WORDS, "start"), (HELP_WORDS, "help")])
 def test_every_word_acts_in_every_dress(words: frozenset[str], meaning: str, dress: str) -> None:
     """G35: case, spacing, punctuation, courtesy and invisible characters are ignored."""
     for word in words:
@@ -30,14 +30,69 @@ def test_a_disguised_stop_is_a_stop(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["please stop texting me", "Don't stop", "the bus stop is closed", "stopp", "yes", "HELP", "", "🛑", "end of the day works", "x" * 10_000],
+    [
+        "please stop texting me",
+        "Don't stop",
+        "the bus stop is closed",
+        "stopp",
+        "yes",
+        "can you help me",
+        "",
+        "🛑",
+        "end of the day works",
+        "x" * 10_000,
+    ],
 )
 def test_a_sentence_is_for_a_person_to_judge(text: str) -> None:
-    """Only whole words act; softer wishes are offered for review later."""
+    """Only whole words act; softer wishes are offered for review."""
     assert consent_word(text) is None
 
 
 @given(st.text(max_size=400))
 def test_no_text_breaks_it(text: str) -> None:
     """Whatever arrives is answered."""
-    assert consent_word(text) in ("stop", "start", None)
+    assert consent_word(text) in ("stop", "start", "help", None)
+    assert wishes_silence(text) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "please stop texting me", "Stop sending me these messages!!", "Dont text me again", "do not contact me", "Don\u2019t message us anymore",
+        "no more texts please", "No more of these messages", "remove me from your list", "Take me off this", "lose my number",
+        "Leave me alone", "I want to opt out of this", "how do I unsubscribe?", "PLEASE STOP, I am at work", "s\u200btop texting me",
+        "can you quit texting this number", "STOP IT", "delete my number",
+    ],
+)  # fmt: skip
+def test_a_wish_for_silence_is_offered_for_review(text: str) -> None:
+    """G35, P32, FCC 2025: any reasonable way counts, so a person is asked."""
+    assert mark_of(text) is Mark.REVIEW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Can you stop by at five?", "the bus stop is closed", "Don't stop believing", "Send me a text when it is ready", "I will text you later",
+        "what are my options", "Please remove the old sofa as well", "the shop next to the stop sign", "no more milk", "I cannot stop laughing",
+        "Do not send the blue one, send the red one", "quit my job!", "Did you text my brother?", "contact lens", "",
+    ],
+)  # fmt: skip
+def test_ordinary_talk_is_left_alone(text: str) -> None:
+    """A banner that cries wolf would be clicked away unread."""
+    assert mark_of(text) is None
+
+
+def test_the_whole_word_wins_over_the_wish() -> None:
+    """P30: reserved words come before anything else."""
+    assert [mark_of(text) for text in ("STOP", "please stop", "unsubscribe", "START", "info")] == [
+        Mark.STOP,
+        Mark.STOP,
+        Mark.STOP,
+        Mark.START,
+        Mark.HELP,
+    ]
+
+
+def test_a_long_text_is_about_something_else() -> None:
+    """And a hostile one costs nothing."""
+    assert mark_of("stop texting me " * 100) is None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from kereru.kernel.db import Row, Transaction
+from kereru.messaging.remote_consent import store as consent_store
 
 _TAKE_LEASES = "SELECT * FROM take_leases(%(holder)s, %(ttl_s)s)"
 _DROP_LEASES = "SELECT drop_leases(%(holder)s)"
@@ -91,9 +92,12 @@ async def give_back(tx: Transaction, provider_id: int, platform_id: int, epoch: 
 
 
 async def settle(tx: Transaction, provider_id: int, platform_id: int, items: Sequence[Settlement]) -> None:
-    """Write outcomes down."""
+    """Write outcomes down; whoever opted out at the carrier has stopped for the whole group."""
     params = {"provider": provider_id, "platform": platform_id, "items": msgspec.json.encode(items).decode()}
+    stops = [{"provider": provider_id, "message": item.message, "opted_out": True} for item in items if item.opted_out]
+    news = await consent_store.learn(tx, msgspec.json.encode(stops).decode()) if stops else []
     _wake(tx, await tx.rows(_SETTLE, params))
+    await consent_store.tell(tx, news)
 
 
 async def expire(tx: Transaction, most: int) -> int:

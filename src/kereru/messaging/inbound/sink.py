@@ -14,15 +14,16 @@ from kereru.kernel.errors import KereruError
 from kereru.kernel.limits import EXCHANGE_BYTES, INGEST_BATCH
 from kereru.kernel.logging import get_logger
 from kereru.kernel.metrics import Codes, counter
-from kereru.messaging.consent import consent_word
+from kereru.messaging.consent import Mark, consent_word, mark_of
 from kereru.messaging.delivery.part_reference import take_apart
 from kereru.messaging.inbound import store
 from kereru.messaging.inbound.batcher import Batcher
 from kereru.messaging.model import Status
+from kereru.realtime.backbone import OUTBOX_CHANNEL
 
 _log = get_logger("messaging.inbound")
 _arrivals = counter("arrivals_total", "Texts by what became of them; `duplicate`: copies that were dropped.", ("outcome",))
-_consents = counter("consent_words_total", "Texts that were a word like STOP or START.", ("word",))
+_consents = counter("consent_words_total", "Texts that were a word like STOP, START or HELP, or seem to wish for no more (`review`).", ("word",))
 _receipts = counter("receipts_total", "Receipts by the state they told, copies counted.", ("state",))
 _codes_seen = counter("receipt_errors_total", "Error codes in receipts, as the carriers spell them.", ("code",))
 _codes = Codes()
@@ -32,6 +33,8 @@ ANSWER_WITHIN_S = 4.5
 """Carriers wait 10 to 15 s; a 503 within 5 s lets those that retry do so (G2)."""
 
 STORED = (1, 2, 3)
+_ACTING = {Mark.STOP: "stop", Mark.START: "start"}
+"""What changes consent at once; the other marks are for a person's eyes or an answer."""
 UNKNOWN_NUMBER = 5
 _OUTCOMES = {1: "shown", 2: "withheld", 3: "blocked", 4: "duplicate", 5: "unknown_number", 6: "unassigned"}
 _STATES = {
@@ -49,6 +52,7 @@ class _Text(msgspec.Struct, frozen=True):
     cid: str | None
     text: str
     consent: str | None
+    mark: int | None
     raw: str
     request: str
     place: int
@@ -65,6 +69,7 @@ class _Receipt(msgspec.Struct, frozen=True):
     carrier_state: str
     code: str
     reason: str
+    opted_out: bool
     raw: str
     request: str
 
@@ -111,11 +116,16 @@ class Sink:
     async def _write_texts(self, items: Sequence[_Text]) -> None:
         async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             rows = await store.texts(tx, msgspec.json.encode(items).decode())
+            kept = [(items[int(row.ordinal) - 1], row) for row in rows if row.outcome in STORED]
+            marked = [(item, row.message_id, mark) for item, row in kept if (mark := item.mark) is not None]
+            if marked:
+                await store.mark(tx, [(item.provider, message, mark) for item, message, mark in marked])
+                for platform in {item.platform for item, _, mark in marked if mark == Mark.HELP}:
+                    tx.notify(OUTBOX_CHANNEL, str(platform))
+        for _, _, mark in marked:
+            _consents.labels(Mark(mark).wire).inc()
         for row in rows:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
-            consent = items[int(row.ordinal) - 1].consent
-            if consent is not None and row.outcome in STORED:
-                _consents.labels(consent).inc()
             if row.outcome == UNKNOWN_NUMBER:
                 # An operator's alert (bad input 68): the carrier sends us texts for a number that nobody here has.
                 item = items[int(row.ordinal) - 1]
@@ -128,7 +138,7 @@ class Sink:
 
     async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
         async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-            await store.receipts(tx, msgspec.json.encode(items).decode())
+            await store.receipts(tx, msgspec.json.encode(items).decode(), stops=any(item.opted_out for item in items))
         for item in items:
             _receipts.labels(Status(item.state).wire if item.state else "not_understood").inc()
             if item.code:
@@ -158,10 +168,11 @@ class Sink:
 
 def has_consent_word(batch: ArrivalBatch) -> bool:
     """Whether a webhook brings a STOP or a START: those are replayed first after an outage (design §6)."""
-    return any(isinstance(item, InboundText) and consent_word(item.text) is not None for item in batch.items)
+    return any(isinstance(item, InboundText) and consent_word(item.text) in _ACTING.values() for item in batch.items)
 
 
 def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
+    mark = mark_of(arrival.text)
     return _Text(
         provider=arrival.provider_id,
         platform=arrival.platform_id,
@@ -169,7 +180,8 @@ def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
         remote=_clean(arrival.remote)[:64],
         cid=arrival.carrier_id or None,
         text=_clean(arrival.text),
-        consent=consent_word(arrival.text),
+        consent=_ACTING.get(mark) if mark else None,
+        mark=mark,
         # What was odd about the wire form stays readable beside the raw text (bad inputs 10, 11, 70).
         raw=f"flags: {' '.join(arrival.raw_flags)}\n\n{raw}" if arrival.raw_flags else raw,
         request=request,
@@ -190,6 +202,7 @@ def _receipt(arrival: ReceiptReport, raw: str, request: str) -> _Receipt:
         carrier_state=_clean(arrival.carrier_state)[:64],
         code=arrival.error_code or "",
         reason=_clean(arrival.error_reason),
+        opted_out=arrival.opted_out,
         raw=raw,
         request=request,
     )

@@ -1,11 +1,14 @@
-"""The functions of 0006 and 0007 that role `kereru_ingest` may call."""
+"""The functions of the SQL files 0006 and 0007 that role `kereru_ingest` may call."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kereru.kernel.db import Row, Transaction
+from kereru.messaging.remote_consent import store as consent_store
 
 _TEXTS = "SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)"
 _RECEIPTS = "SELECT feed_id, number AS feed_number FROM ingest_receipts(%(items)s::text::jsonb)"
+_MARK = "SELECT feed_id, number AS feed_number FROM mark_consent(%(providers)s::bigint[], %(messages)s::bigint[], %(marks)s::smallint[])"
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
 _RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS ordinal"
 _UNREADABLE = "SELECT ingest_unreadable(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s)"
@@ -18,9 +21,17 @@ async def texts(tx: Transaction, items: str) -> list[Row]:
     return rows
 
 
-async def receipts(tx: Transaction, items: str) -> None:
-    """Store a batch of receipts (JSON list); wakes the feeds of what they changed."""
+async def mark(tx: Transaction, marks: Sequence[tuple[int, int, int]]) -> None:
+    """Mark (provider, message, mark) among the texts just stored, answer HELP, and tell everybody whom a STOP or START concerns."""
+    providers, messages, values = (list(column) for column in zip(*marks, strict=True))
+    _wake(tx, await tx.rows(_MARK, {"providers": providers, "messages": messages, "marks": values}))
+
+
+async def receipts(tx: Transaction, items: str, *, stops: bool = False) -> None:
+    """Store a batch of receipts (JSON list); wakes the feeds of what they changed. `stops`: some say that a person opted out at the carrier."""
+    news = await consent_store.learn(tx, items) if stops else []
     _wake(tx, await tx.rows(_RECEIPTS, {"items": items}))
+    await consent_store.tell(tx, news)
 
 
 async def free(tx: Transaction, items: str) -> set[int]:

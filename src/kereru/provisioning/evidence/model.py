@@ -24,6 +24,8 @@ class Event(StrEnum):
     OPT_IN_WAIVED = "opt_in.waived"
     REMOTE_BLOCKED = "remote.blocked"
     REMOTE_UNBLOCKED = "remote.unblocked"
+    REMOTE_STOPPED = "remote.stopped"
+    REMOTE_ALLOWED = "remote.allowed"
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

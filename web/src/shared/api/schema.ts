@@ -1084,6 +1084,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversations/{conversation_id}/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say whether the other side of a conversation wants no more texts */
+        post: operations["judgeConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/help-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What HELP is answered with */
+        get: operations["getHelpAnswer"];
+        /** Change what HELP is answered with */
+        put: operations["setHelpAnswer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/message-log": {
         parameters: {
             query?: never;
@@ -1361,6 +1396,7 @@ export interface components {
             blocked: boolean;
             version: number;
             can: string[];
+            stopped?: components["schemas"]["messaging_model_Stopped"] | null;
         };
         /** ConversationNumber */
         ConversationNumber: {
@@ -1452,6 +1488,16 @@ export interface components {
             portal_accounts: number;
             can: string[];
         };
+        /** HelpAnswer */
+        HelpAnswer: {
+            answer: string;
+            text: string;
+            can: string[];
+        };
+        /** HelpAnswerBody */
+        HelpAnswerBody: {
+            text: string;
+        };
         /** HistoryChange */
         HistoryChange: {
             field: string;
@@ -1475,6 +1521,12 @@ export interface components {
             kind: string;
             id: string;
             name: string;
+        };
+        /** JudgementBody */
+        JudgementBody: {
+            /** @enum {string} */
+            answer: "stop" | "dismiss" | "allow";
+            up_to?: string | null;
         };
         /** Licence */
         Licence: {
@@ -1576,6 +1628,10 @@ export interface components {
             can: string[];
             /** @default [] */
             attachments: string[];
+            /** @enum {null|string} */
+            consent?: "stop" | "start" | "help" | "review" | "dismissed" | "agreed" | null;
+            /** @enum {null|string} */
+            automatic?: "help" | null;
         };
         /** MessageDetail */
         MessageDetail: {
@@ -1768,7 +1824,7 @@ export interface components {
             token_hash: boolean;
             sends_per_second: number;
             queue_deadline_s: number;
-            stopped: components["schemas"]["Stopped"] | null;
+            stopped: components["schemas"]["provisioning_platforms_presenting_Stopped"] | null;
             numbers: number;
             /** Format: date-time */
             created_at: string;
@@ -1958,12 +2014,6 @@ export interface components {
             /** @default  */
             detail: string;
         };
-        /** Stopped */
-        Stopped: {
-            /** Format: date-time */
-            at: string;
-            reason: string;
-        };
         /** Struct */
         Struct: Record<string, never>;
         /** Ticket */
@@ -2058,6 +2108,13 @@ export interface components {
             code: string;
             text: string;
         };
+        /** Stopped */
+        messaging_model_Stopped: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            by: "person" | "carrier" | "colleague";
+        };
         /** Named */
         provisioning_numbers_presenting_Named: {
             id: string;
@@ -2067,6 +2124,12 @@ export interface components {
         provisioning_platforms_api_Reason: {
             code: string;
             text: string;
+        };
+        /** Stopped */
+        provisioning_platforms_presenting_Stopped: {
+            /** Format: date-time */
+            at: string;
+            reason: string;
         };
         /**
          * Problem
@@ -4295,6 +4358,83 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    judgeConsent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JudgementBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getHelpAnswer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setHelpAnswer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HelpAnswerBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HelpAnswer"];
+                };
             };
             default: components["responses"]["Problem"];
         };

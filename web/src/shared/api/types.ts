@@ -105,8 +105,17 @@ export interface Message {
   arrived_before: boolean
   cut_to: string | null
   attachments: string[]
+  /** What an inbound text is to consent; `review`: its writer may want no more texts. */
+  consent: 'stop' | 'start' | 'help' | 'review' | 'dismissed' | 'agreed' | null
+  /** Sent by the server itself, as the answer to this. */
+  automatic: 'help' | null
   version: number
   can: string[]
+}
+
+export interface Stopped {
+  at: string
+  by: 'person' | 'carrier' | 'colleague'
 }
 
 export interface Conversation {
@@ -121,6 +130,8 @@ export interface Conversation {
   last_message: Message | null
   last_at: string
   blocked: boolean
+  /** The other side wants no more texts from the whole group. */
+  stopped: Stopped | null
   version: number
   can: string[]
 }

@@ -58,7 +58,6 @@ _CAPABILITIES = Capabilities(
 
 _BUSY_WORDS = ("throttl", "rate limit", "rate_limit", "too many", "too_many", "try again", "limit_exceeded")
 _ACCOUNT_WORDS = ("unauthor", "api key", "api_key", "authenticat", "forbidden", "account suspended", "account_suspended")
-_OPT_OUT_WORDS = ("opted out", "opted_out", "opt-out", "opt_out", "optout", "unsubscribed")
 _UNSURE_WORDS = ("timeout", "timed out", "internal", "server error", "system error", "unavailable")
 
 
@@ -114,7 +113,7 @@ class InteliquentAdapter(InteliquentServices, InteliquentWebhooks):
             return Deferred(wait, "carrier_busy", outcome.REASON_BUSY, False, exchange)
         if _holds(words, _UNSURE_WORDS):
             return Unknown("carrier_answer_unclear", outcome.REASON_UNKNOWN, exchange)
-        if _holds(words, _OPT_OUT_WORDS):
+        if wire.says_opted_out(words):
             return Refused("opted_out", outcome.REASON_OPTED_OUT, code, True, False, exchange)
         return _refused(code, wire.reason_of(envelope), exchange)
 
@@ -221,7 +220,7 @@ def _published(envelope: wire.Broker, part: OutboundPart, exchange: Exchange) ->
     refused = next((entry for entry in recipients if entry.status and entry.status.upper() != "SUCCESS"), None)
     if refused is not None:
         word = (refused.status or "")[:64]
-        if _holds(word.lower(), _OPT_OUT_WORDS):
+        if wire.says_opted_out(word):
             return Refused("opted_out", outcome.REASON_OPTED_OUT, word, True, False, exchange)
         if _holds(word.lower(), _UNSURE_WORDS):
             return Unknown("carrier_answer_unclear", outcome.REASON_UNKNOWN, exchange)

@@ -148,6 +148,8 @@ def _receipt(request: WebhookRequest, hook: wire.Hook, flags: tuple[str, ...], r
         carrier_state=storable(word)[0],
         error_code=code,
         error_reason=f"The carrier gave the code {code}." if code else "",
+        # Only in the status: what else a receipt says may quote our own text.
+        opted_out=wire.says_opted_out(hook.status or ""),
         raw_flags=flags + id_flags + (() if listed else ("state_unlisted",)),
     )
 

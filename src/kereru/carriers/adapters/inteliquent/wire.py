@@ -185,6 +185,15 @@ def last_ten(number: str | int | None) -> str:
     return str(number or "")[-10:]
 
 
+_OPT_OUT_WORDS = ("opted out", "opted_out", "opt-out", "opt_out", "optout", "unsubscribed")
+
+
+def says_opted_out(words: str) -> bool:
+    """Whether the carrier's words mean that this person asked for no more texts; no code for it is documented."""
+    lowered = words.lower()
+    return any(piece in lowered for piece in _OPT_OUT_WORDS)
+
+
 def receipt(text: str, status: str | None) -> tuple[ReceiptState, str, str | None, bool]:
     """A receipt's state, the carrier's word for it, its error code, and whether the word is a listed one.
 

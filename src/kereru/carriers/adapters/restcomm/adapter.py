@@ -123,8 +123,8 @@ class RestcommAdapter(RestcommWebhooks):
             return Deferred(wait, "carrier_busy", outcome.REASON_BUSY, False, exchange)
         if answer.status == 404:
             return Deferred(None, "account_refused", "The carrier does not know this account. Your provider has to look at it.", True, exchange)
-        if answer.status == 400 and "21610" in text:
-            return Refused("opted_out", outcome.REASON_OPTED_OUT, "21610", True, False, exchange)
+        if answer.status == 400 and wire.OPTED_OUT in text:
+            return Refused("opted_out", outcome.REASON_OPTED_OUT, wire.OPTED_OUT, True, False, exchange)
         return outcome.of_status(answer, exchange, self._clock.now())
 
     async def verify_credentials(self, access: PlatformAccess) -> CredentialsVerdict:

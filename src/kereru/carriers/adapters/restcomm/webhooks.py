@@ -123,5 +123,6 @@ def _receipt(request: WebhookRequest, fields: dict[str, str], flags: tuple[str, 
         carrier_state=word[:64],
         error_code=code,
         error_reason=wire.error_reason(code),
+        opted_out=code == wire.OPTED_OUT,
         raw_flags=flags + id_flags + (() if state else ("state_unlisted",)),
     )

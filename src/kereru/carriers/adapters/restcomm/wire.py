@@ -149,6 +149,10 @@ def values_of(encoded: bytes, name: bytes) -> list[bytes]:
     return [pair[len(start) :] for pair in encoded.split(b"&", FIELDS_MAX) if pair.startswith(start)]
 
 
+OPTED_OUT = "21610"
+"""The code of a person who asked the carrier for no more texts from us."""
+
+
 def error_code(value: int | str | None) -> str | None:
     """An error code in number form, whichever way it was written (C.12); None where there is none."""
     if value is None:
