@@ -31,13 +31,13 @@ function message(id: number): Message {
   const at = new Date(Date.UTC(2026, 2, 12, 10, 0, id)).toISOString()
   return {
     id: String(id), client_id: null, conversation_id: '1', direction: 'in', text: `text ${id}`, status: 'received', reason: null, at,
-    encoding: 'gsm7', segments: 1, attempt: 1, arrived_before: false, cut_to: null, attachments: [], version: 1, can: [],
+    encoding: 'gsm7', segments: 1, attempt: 1, arrived_before: false, cut_to: null, attachments: [], consent: null, automatic: null, version: 1, can: [],
   } // prettier-ignore
 }
 
 function conversation(last: Message, version: number, unread = 0): Conversation {
   return {
-    id: '1', number, number_id: number.id, remote: '+12025550142', remote_display: '(202) 555-0142', name: null, name_source: null, blocked: false,
+    id: '1', number, number_id: number.id, remote: '+12025550142', remote_display: '(202) 555-0142', name: null, name_source: null, blocked: false, stopped: null,
     unread, last_message: last, last_at: last.at, version, can: ['send'],
   } // prettier-ignore
 }

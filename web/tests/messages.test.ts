@@ -22,6 +22,9 @@ test('no message is left over', () => {
   const families = [
     /^number\.(not_needed|opted_in|pending|postponed|opted_out)(\.closed)?$/,
     /^portal\.level\./,
+    /^consent\.(stop|start|help|answered|agreed|person|carrier|colleague)$/,
+    /^stopped\.(person|carrier|colleague)$/,
+    /^light\.(ok|warn|stop)(\.help)?$/,
     /^(noun|verb|changed)\./,
     /^log\.(blocked|withheld)(\.help)?$/,
     /^log\.who\.(nobody|wait|us|carrier|recipient|customer)$/,

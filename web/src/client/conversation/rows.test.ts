@@ -66,3 +66,40 @@ test('only the newest own text spells its receipt out', () => {
   )
   expect(rows.flatMap((row) => (row.kind === 'message' ? row.brief : []))).toEqual([true, false])
 })
+
+test('what consent came to stands under the word that brought it (G35)', () => {
+  const found = rowsOf(
+    [
+      message(1, '2026-03-12T00:00:10Z', { consent: 'help' }),
+      message(2, '2026-03-12T00:00:11Z', { direction: 'out', status: 'sent', automatic: 'help' }),
+      message(3, '2026-03-12T00:02:10Z', { consent: 'review' }),
+      message(4, '2026-03-12T00:03:10Z', { consent: 'stop' }),
+    ],
+    [],
+    false,
+    times,
+    now,
+    { at: '2026-03-12T00:03:10Z', by: 'person' },
+  )
+  expect(found.flatMap((row) => (row.kind === 'consent' ? row.what : row.kind === 'message' ? row.key : []))).toEqual([
+    '1',
+    'help',
+    '2',
+    'answered',
+    '3',
+    '4',
+    'stop',
+  ])
+})
+
+test('a stop that was said elsewhere stands at its time, unless that is further back (P34)', () => {
+  const texts = [message(1, '2026-03-12T01:00:00Z'), message(2, '2026-03-12T03:00:00Z')]
+  const kinds = (at: string, more = false) =>
+    rowsOf(texts, [], more, times, now, { at, by: 'colleague' }).flatMap((row) =>
+      row.kind === 'consent' ? row.what : row.kind === 'message' ? row.key : [],
+    )
+  expect(kinds('2026-03-12T02:00:00Z')).toEqual(['1', 'colleague', '2'])
+  expect(kinds('2026-03-12T04:00:00Z')).toEqual(['1', '2', 'colleague'])
+  expect(kinds('2026-03-11T00:00:00Z')).toEqual(['colleague', '1', '2'])
+  expect(kinds('2026-03-11T00:00:00Z', true)).toEqual(['1', '2'])
+})

@@ -1,5 +1,5 @@
 /** What the message list shows, row by row: day separators (R75), texts grouped by sender and minute, then what is still on its way. */
-import type { Message } from '../../shared/api/types'
+import type { Message, Stopped } from '../../shared/api/types'
 import type { TimeWriter } from '../../shared/i18n/time'
 import type { Pending } from '../state/outbox'
 
@@ -15,7 +15,11 @@ export type Row =
       /** Mark without word: a newer text of ours says the same. */
       brief: boolean
     }
+  /** What consent came to: a word of theirs and what followed, or that somebody else stopped the texts (G35). */
+  | { kind: 'consent'; key: string; what: Consent; at: string }
   | { kind: 'pending'; key: string; pending: Pending; first: boolean; last: boolean }
+
+export type Consent = 'stop' | 'start' | 'help' | 'answered' | 'agreed' | 'person' | 'carrier' | 'colleague'
 
 const TROUBLE = new Set(['failed', 'undelivered', 'expired', 'unknown'])
 
@@ -29,6 +33,7 @@ export function rowsOf(
   more: boolean,
   times: TimeWriter,
   now: number,
+  stopped: Stopped | null = null,
 ): Row[] {
   const rows: Row[] = messages.length ? [{ kind: 'start', key: 'start', more }] : []
   const lastOwn = messages.findLastIndex((message) => message.direction === 'out')
@@ -39,7 +44,17 @@ export function rowsOf(
     a.arrived_before === b.arrived_before &&
     times.minuteKey(a.at) === times.minuteKey(b.at)
   let day = ''
+  // A stop without a text of this conversation behind it: said to a colleague, to the carrier, or noted by hand.
+  let unsaid = stopped && !messages.some((message) => message.consent === 'stop' || message.consent === 'agreed')
+  const tell = (at: string) => {
+    if (unsaid && stopped && stopped.at < at) {
+      rows.push({ kind: 'consent', key: `stopped-${stopped.at}`, what: stopped.by, at: stopped.at })
+      unsaid = false
+    }
+  }
+  if (more && stopped && messages[0] && stopped.at < messages[0].at) unsaid = false
   messages.forEach((message, at) => {
+    tell(message.at)
     const key = times.dayKey(message.at)
     if (key !== day) {
       day = key
@@ -54,7 +69,11 @@ export function rowsOf(
       last: !together(message, messages[at + 1]) || isTrouble(message),
       brief: at !== lastOwn && (message.status === 'delivered' || message.status === 'sent'),
     })
+    const what = message.automatic ? 'answered' : message.consent
+    if (what && what !== 'review' && what !== 'dismissed')
+      rows.push({ kind: 'consent', key: `consent-${message.id}`, what, at: message.at })
   })
+  tell('9999')
   const known = new Set(messages.flatMap((message) => message.client_id ?? []))
   const open = pending.filter((entry) => !known.has(entry.clientId))
   if (open.length && day !== times.dayKey(now)) {

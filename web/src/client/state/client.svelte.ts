@@ -305,6 +305,16 @@ export class Client {
     }
   }
 
+  /** G35: whether the other side wants no more texts. What it wrote after `upTo` stays open to judge. */
+  async judge(conversation: Conversation, answer: 'stop' | 'dismiss' | 'allow', upTo: string | null): Promise<void> {
+    try {
+      const news = await api.judge(conversation.id, answer, upTo)
+      this.state = reduce.applyConversation(this.state, news)
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
   // Writing
 
   /** R40: the conversation comes into being with its first text. `to` is E.164 or what was typed. */

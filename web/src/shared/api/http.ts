@@ -130,6 +130,8 @@ export const api = {
     call<Conversation>('POST', `/conversations/${id}/read`, { up_to: upTo }),
   block: (id: string, reason: string) => call<Conversation>('POST', `/conversations/${id}/block`, { reason }),
   unblock: (id: string) => call<Conversation>('DELETE', `/conversations/${id}/block`),
+  judge: (id: string, answer: 'stop' | 'dismiss' | 'allow', upTo: string | null) =>
+    call<Conversation>('POST', `/conversations/${id}/consent`, { answer, up_to: upTo }),
   markUnread: (id: string) => call<Conversation>('POST', `/conversations/${id}/unread`, {}),
   send: (clientId: string, outgoing: Outgoing) => call<Message>('PUT', `/messages/${clientId}`, outgoing),
   resend: (id: string, attempt: number, despiteUnknown: boolean) =>
