@@ -28,6 +28,7 @@ def test_a_stop_closes_the_conversation_on_every_device_until_a_start(desk: Desk
         first.page.set_viewport_size({"width": width, "height": 844})
         first.no_side_scroll()
         first.accessible()
+    first.page.set_viewport_size({"width": 1440, "height": 900})
     demo.phone_sends(phone, number, "START")
     for me in (first, second):
         expect(me.composer).to_be_visible()
@@ -87,11 +88,15 @@ def test_the_light_says_before_sending_what_would_happen(desk: Desks, demo: Demo
     expect(me.composer).to_have_value("'" + "a" * 100)
     expect(form).to_contain_text(say("light.ok"))
     demo.phone_sends(phone, demo.user("A").numbers[0].number, "STOP")
+    expect(me.pane).to_contain_text(say("stopped.person"))
+    me.goto(f"/new?to={phone.removeprefix('+')}")
     me.composer.fill("Hello again")
     expect(form).to_contain_text(say("light.stop"))
     expect(form).to_contain_text("They can text START")
     expect(me.send_button).to_be_disabled()
     me.composer.fill("")
+    me.page.get_by_role("button", name=say("new.open")).first.click()
+    expect(me.pane).to_contain_text(say("stopped.person"))
 
 
 def test_another_number_is_offered_where_it_can_do_what_this_one_cannot(desk: Desks, phone: str) -> None:
