@@ -5,7 +5,7 @@ Calls to a carrier never raise for anything the carrier does; they return one of
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -371,6 +371,17 @@ class WebhookSet:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingWebhook:
+    """Where the carrier sends a number's inbound texts now; `url` is None where it sends them nowhere, or to an application of its own.
+
+    `secret` is what the webhook proves itself with, None where the carrier carries none.
+    """
+
+    url: str | None
+    secret: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptSetting:
     """Whether the account sends delivery receipts at all."""
 
@@ -460,6 +471,10 @@ class CarrierAdapter(Protocol):
 
     async def remove_webhook(self, access: PlatformAccess, e164: str, carrier_ref: str | None) -> Done | Problem:
         """Take our hook off the number; the number itself stays on the account. Removing what is not there is done."""
+        ...
+
+    async def list_webhooks(self, access: PlatformAccess) -> Mapping[str, Sequence[StandingWebhook]] | Problem:
+        """Every webhook that stands at the account, by the number (E.164) it is for. A number that is not there has none."""
         ...
 
     async def look_up(self, access: PlatformAccess, facts: PartFacts) -> LookUp:

@@ -6,6 +6,7 @@ from kereru.kernel.db import Database
 from kereru.kernel.jobs import Handler, JobKind
 from kereru.kernel.jobs.worker import JobStore, work
 from kereru.kernel.settings import Settings
+from kereru.messaging import jobs as messaging_jobs
 from kereru.notifications import jobs as notification_jobs
 from kereru.notifications.sign_in import SignInMails, send_sign_in_mail
 from kereru.provisioning import jobs as provisioning_jobs
@@ -18,7 +19,8 @@ def handlers(settings: Settings, database: Database, desk: Desk) -> dict[JobKind
     """Who does which job. `database` has the role kereru_app, as the desk's has."""
     letters = SignInMails(database, settings, desk.sealer)
     own: dict[JobKind, Handler] = {START_RESET: partial(start_reset, database), SEND_SIGN_IN_MAIL: partial(send_sign_in_mail, letters)}
-    return own | provisioning_jobs.handlers(desk) | notification_jobs.handlers(notification_jobs.MailRoom(database, settings))
+    own |= provisioning_jobs.handlers(desk) | messaging_jobs.handlers(database)
+    return own | notification_jobs.handlers(notification_jobs.MailRoom(database, settings))
 
 
 async def run_jobs(settings: Settings, database: Database, desk: Desk) -> None:

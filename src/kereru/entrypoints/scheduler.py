@@ -1,4 +1,6 @@
-"""The scheduler process: jobs (mail, provisioning), deadlines of waiting texts, weeks made ahead and dropped, what is too old. Wiring only."""
+"""The scheduler process: jobs (mail, provisioning), deadlines of waiting texts, weeks made ahead and dropped, what is too old, the
+daily look at webhooks. Wiring only.
+"""
 
 import asyncio
 import contextlib
@@ -22,6 +24,7 @@ from kereru.kernel.settings import Settings
 from kereru.messaging.delivery import store as delivery
 from kereru.messaging.delivery.figures import FIGURES_EVERY_S, Figures
 from kereru.messaging.retention import forget_old
+from kereru.provisioning.numbers.watching import ask_for_looks
 
 _log = get_logger("scheduler")
 
@@ -77,6 +80,7 @@ def upkeep(settings: Settings, service: Database) -> list[Task]:
         Task("make_weeks", HOUR_S, lambda: make_weeks(service)),
         Task("drop_weeks", HOUR_S, drop_weeks),
         Task("forget_old", DAY_S, lambda: forget_old(service)),
+        Task("look_at_webhooks", DAY_S, lambda: ask_for_looks(service)),
     ]
 
 

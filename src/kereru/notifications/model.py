@@ -30,6 +30,7 @@ class MailKind(IntEnum):
     ACCOUNT_REFUSED = 4
     WEBHOOK_MISSING = 5
     UNKNOWN_NUMBER = 6
+    WEBHOOKS_ASTRAY = 7
 
     @property
     def template(self) -> str:

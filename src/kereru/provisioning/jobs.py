@@ -8,6 +8,7 @@ from kereru.provisioning.licences.commands import LICENCE_TURNED, licence_turned
 from kereru.provisioning.numbers.assigning import REGISTER_NUMBER, REMOVE_WEBHOOK, carry_on
 from kereru.provisioning.numbers.commands import POINT_WEBHOOK, point_webhook, remove_webhook
 from kereru.provisioning.numbers.deletion import PURGE_AGAIN, purge_again
+from kereru.provisioning.numbers.watching import LOOK_AT_WEBHOOKS, look_at_webhooks
 
 
 def handlers(desk: Desk) -> dict[JobKind, Handler]:
@@ -17,5 +18,6 @@ def handlers(desk: Desk) -> dict[JobKind, Handler]:
         REGISTER_NUMBER: partial(carry_on, desk),
         REMOVE_WEBHOOK: partial(remove_webhook, desk),
         POINT_WEBHOOK: partial(point_webhook, desk),
+        LOOK_AT_WEBHOOKS: partial(look_at_webhooks, desk),
         PURGE_AGAIN: partial(purge_again, desk),
     }

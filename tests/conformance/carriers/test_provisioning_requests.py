@@ -4,7 +4,18 @@ import json
 from collections.abc import Awaitable, Callable
 
 from conformance.carriers.harness import ACCOUNT, HARNESSES, Received, Stub, http, stubbed
-from kereru.carriers.contract import INTELIQUENT, RESTCOMM, CarrierAdapter, CarrierKind, Done, NumberFound, PlatformAccess, Problem, WebhookSet
+from kereru.carriers.contract import (
+    INTELIQUENT,
+    RESTCOMM,
+    CarrierAdapter,
+    CarrierKind,
+    Done,
+    NumberFound,
+    PlatformAccess,
+    Problem,
+    StandingWebhook,
+    WebhookSet,
+)
 from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.http_client import CarrierClient
@@ -152,3 +163,33 @@ async def test_inteliquent_tells_a_number_that_is_not_in_service():
         assert isinstance(found, NumberFound)
         assert found.status == expected
         assert found.mms == (feature.get("messaging", {}).get("messageType") == "SMSMMS")
+
+
+async def test_restcomm_lists_where_each_number_leads():
+    """§1.3, §1.4: page by page; an application that is bound wins over the URL."""
+    full = [{"sid": f"PN{at}", "phone_number": f"+1201555{at:04d}", "sms_url": "https://sms.example/in"} for at in range(50)]
+    last = [
+        {**NUMBER, "sms_url": "https://sms.example/in", "sms_application_sid": "AP1"},
+        {**NUMBER, "phone_number": "+12015550111", "sms_url": None},
+    ]
+    found, requests = await asked(
+        RESTCOMM, lambda a, p: a.list_webhooks(p), as_json({"incomingPhoneNumbers": full}), as_json({"incomingPhoneNumbers": last})
+    )
+    assert isinstance(found, dict)
+    assert len(found) == 52
+    assert found["+12015550000"] == (StandingWebhook("https://sms.example/in"),)
+    assert found["+12015550110"] == found["+12015550111"] == (StandingWebhook(None),)
+    assert [request.path.rsplit("?", 1)[1] for request in requests] == ["PageSize=50&Page=0", "PageSize=50&Page=1"]
+    found, _ = await asked(RESTCOMM, lambda a, p: a.list_webhooks(p), as_json({"incomingPhoneNumbers": full}), http(500))
+    assert isinstance(found, Problem)
+
+
+async def test_inteliquent_lists_where_each_number_leads():
+    """§2A.3: neither keys nor the company's entry; the header's value only where the header is ours."""
+    ours = {**NEW, "headerName": "X-Hook-Token", "headerValue": "s3"}
+    found, (request,) = await asked(INTELIQUENT, lambda a, p: a.list_webhooks(p), entries(KEY, COMPANY, OLD, ours, OTHER))
+    assert found == {
+        "+13125550142": [StandingWebhook("https://old.example/in", Secret("")), StandingWebhook("https://sms.example/in", Secret("s3"))],
+        "+13125550143": [StandingWebhook("https://sms.example/in", Secret(""))],
+    }
+    assert request.path.endswith("/selectAuthorization")

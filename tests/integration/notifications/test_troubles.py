@@ -5,7 +5,9 @@ import json
 
 import psycopg
 
+from kereru.messaging.retention import forget_old
 from kereru.provisioning.numbers.commands import POINT_WEBHOOK
+from role_databases import as_role
 from tenant import PHONE, RESTCOMM_NUMBER, Tenant
 
 NOBODYS = "+12015550177"
@@ -90,3 +92,22 @@ async def test_a_webhook_that_cannot_be_set_again(tenant: Tenant) -> None:
     [mail] = tenant.mails()
     assert mail["subject"] == "Texts to (201) 555-0199 do not arrive: its webhook is missing"
     assert tenant.sql("SELECT day FROM alert") == [(datetime.datetime.now(datetime.UTC).date(),)]
+
+
+async def test_alerts_and_links_are_forgotten_in_time(tenant: Tenant) -> None:
+    """R45: what told people of something goes with the texts of its time; younger ones stay."""
+    await tenant.platform("restcomm")
+    arrive(tenant, NOBODYS)
+    tenant.sql(
+        """INSERT INTO alert (provider_id, id, kind, platform_id, day, at)
+        SELECT provider_id, lowest_id(now() - interval '91 days') + n, 5, platform_id, day - n, at FROM alert, generate_series(91, 95) n"""
+    )
+    for days in (91, 89):
+        tenant.sql(
+            """INSERT INTO sign_in_mail (provider_id, id, sign_in_id, kind, address)
+            SELECT provider_id, lowest_id(now() - make_interval(days => %(days)s)), id, 3, email FROM sign_in LIMIT 1""", days=days,
+        )  # fmt: skip
+    async with as_role(tenant.url, "kereru_service", size=1) as service:
+        assert (await forget_old(service, rows=2)).rows == 6
+    assert [row.kind for row in tenant.sql("SELECT kind FROM alert")] == [6]
+    assert tenant.sql("SELECT count(*) AS n FROM sign_in_mail")[0].n == 1

@@ -165,7 +165,7 @@ async def test_p73_a_healthy_platform(tenant: Tenant, portal: httpx.AsyncClient,
     found = await checks(portal, platform)
     states = {code: one["state"] for code, one in found.items()}
     receipts = states.pop("receipts")
-    assert states == {"credentials": "good", "clock": "note", "webhook": "note", "numbers": "good"}, found
+    assert states == {"credentials": "good", "clock": "note", "webhook": "note", "numbers": "good", "number_webhooks": "good"}, found
     assert "only this machine" in found["webhook"]["text"]
     if receipts != "good":
         assert (await portal.post(f"{API}/platforms/{platform}/receipts")).status_code == 200

@@ -1,5 +1,6 @@
 """Routes of blocking: the user's own, and the portal's list of whom a number's user blocked (Q13, P63)."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -26,9 +27,10 @@ _REGION = "US"
 
 
 class BlockBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why, for whoever looks after the number; may be empty."""
+    """Why, for whoever looks after the number; may be empty. `ends_at`: when texts are shown again (P63); null: once somebody takes it back."""
 
     reason: Annotated[str, msgspec.Meta(max_length=REASON_CHARACTERS)] = ""
+    ends_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 @post(
@@ -39,10 +41,12 @@ class BlockBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     summary="Block the other side of a conversation",
 )
 async def block(request: AnyRequest, conversation_id: str, data: BlockBody, principal: Principal, database: Database) -> Conversation:
-    """Nothing it sends is shown from now on; it is not told (R129, R130, Q13). 409 `blocking_off` where the number does not allow it (R131)."""
+    """Nothing it sends is shown from now on; it is not told (R129, R130, Q13). 409 `blocking_off` where the number does not allow it (R131),
+    422 `end_is_past`.
+    """
     user, wanted = _user(principal), _conversation_id(conversation_id)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        await commands.block(tx, principal.provider_id, user.id, wanted, data.reason, author_of(request, principal))
+        await commands.block(tx, principal.provider_id, user.id, wanted, data.reason, author_of(request, principal), ends_at=data.ends_at)
     return await _conversation(database, principal, wanted)
 
 
@@ -134,6 +138,7 @@ def _blocked(row: Row) -> Blocked:
         at=row.at,
         blocked_by=row.blocked_by,
         reason=row.reason,
+        ends_at=row.ends_at,
         texts=row.texts,
         last_text_at=None if row.newest is None else ids.made_at(row.newest),
     )

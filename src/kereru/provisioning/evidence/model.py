@@ -26,6 +26,7 @@ class Event(StrEnum):
     REMOTE_UNBLOCKED = "remote.unblocked"
     REMOTE_STOPPED = "remote.stopped"
     REMOTE_ALLOWED = "remote.allowed"
+    REMOTE_STARTED = "remote.started"
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

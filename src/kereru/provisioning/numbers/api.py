@@ -14,7 +14,7 @@ from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT, SEARCH_CHARACTE
 from kereru.kernel.paging import CursorCodec
 from kereru.provisioning.desk import Desk
 from kereru.provisioning.errors import NoSuchAssignment, NoSuchPlatform, NoSuchUser
-from kereru.provisioning.numbers import assigning, commands, deletion, listing
+from kereru.provisioning.numbers import assigning, commands, deletion, listing, watching
 from kereru.provisioning.numbers.listing import DEFAULT_SORT, ListLevel, Search, State, searched
 from kereru.provisioning.numbers.model import KEEP, MMS_AND_SMS, SMS, AssignmentChanges, NewAssignment
 from kereru.provisioning.numbers.presenting import AssignmentShown, MessagingType, as_csv, assignment_shown
@@ -234,6 +234,20 @@ async def retry(request: AnyRequest, assignment_id: str, principal: Principal, d
     return await _shown(desk, principal, wanted)
 
 
+@post(
+    "/assignments/{assignment_id:str}/repoint",
+    opt=policy(PORTAL(), assignment_id="assignment"),
+    status_code=200,
+    operation_id="repointNumber",
+    summary="Point the number's webhook at the carrier here again",
+)
+async def repoint(request: AnyRequest, assignment_id: str, principal: Principal, desk: Desk) -> AssignmentShown:
+    """For one whose `webhook` does not stand; raises what the carrier says. 404 for a number that is not in use."""
+    wanted = await _within(desk, principal, assignment_id)
+    await watching.repair_webhook(desk, principal.provider_id, wanted, author_of(request, principal))
+    return await _shown(desk, principal, wanted)
+
+
 @delete(
     "/assignments/{assignment_id:str}",
     opt=policy(PORTAL(), assignment_id="assignment"),
@@ -281,5 +295,6 @@ def _decode(text: str, missing: type[Exception] = NoSuchAssignment) -> int:
 
 
 ROUTES = (
-    list_assignments, export_assignments, assign_number, read_assignment, update_assignment, reset_opt_in, delete_messages, retry, delete_number,
+    list_assignments, export_assignments, assign_number, read_assignment, update_assignment, reset_opt_in, delete_messages, retry, repoint,
+    delete_number,
 )  # fmt: skip

@@ -116,13 +116,18 @@ async def point_webhook(desk: Desk, ids: Mapping[str, int]) -> None:
         row = await store.live_of_number(tx, ids["number"])
     if row is None or row.state != AssignmentState.ENABLED:
         return
-    adapter, access, url = await way_out(desk, ids["provider"], row.platform_id)
-    problem = await _point(desk, adapter, access, row, url)
+    problem = await point_now(desk, row)
     if problem is not None:
         if not problem.temporary:
             async with desk.database.transaction(ProviderScope(ids["provider"])) as tx:
                 await alert_webhook_missing(tx, ids["provider"], row.platform_id, row.e164, problem.reason)
         raise WebhookRemains
+
+
+async def point_now(desk: Desk, row: Row) -> Problem | None:
+    """Point a used number's webhook here, with the secret it has; why not, if not. `row`: its facts. Raises NoSuchPlatform."""
+    adapter, access, url = await way_out(desk, row.provider_id, row.platform_id)
+    return await _point(desk, adapter, access, row, url)
 
 
 async def list_numbers(tx: Transaction, *, past: bool = False) -> Sequence[AssignmentEntry]:

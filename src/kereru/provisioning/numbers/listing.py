@@ -43,6 +43,7 @@ WHERE a.provider_id = scope_provider() AND (%(whole)s OR g.reseller_id = ANY (%(
 _SELECT = """
 SELECT a.id, n.id AS number_id, n.e164, a.friendly_name, a.messaging_type AS own_type,
   CASE WHEN p.mms THEN coalesce(a.messaging_type, 2) ELSE 1 END AS type,
+  n.hook_state, n.hook_looked_at,
   a.user_can_block AS own_block, coalesce(a.user_can_block, p.user_can_block) AS block, a.state, a.problem, a.problem_code, a.started_at, a.ended_at,
   u.id AS user_id, u.name AS user, coalesce(s.email, '') AS email, g.id AS group_id, g.name AS group_name, r.id AS reseller_id,
   r.name AS reseller_name,

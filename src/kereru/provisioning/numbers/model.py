@@ -38,6 +38,20 @@ class AssignmentState(IntEnum):
 UNDER_WAY = (AssignmentState.REQUESTED, AssignmentState.CHECKING, AssignmentState.REGISTERING)
 
 
+class HookState(IntEnum):
+    """How a number's webhook stood when it was looked at last; the value is what the database stores."""
+
+    NOT_LOOKED = 0
+    OURS = 1
+    MISSING = 2
+    ELSEWHERE = 3
+
+    @property
+    def wire(self) -> str:
+        """The name in the API."""
+        return self.name.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class NewAssignment:
     """A number for a user (R147). `number` as typed, ten digits suffice (R148); None takes the platform's setting (R152).

@@ -12,7 +12,7 @@ from kereru.carriers.numbering import display
 from kereru.kernel import ids
 from kereru.kernel.db import Row
 from kereru.provisioning.desk import Carriers, SavedMessages
-from kereru.provisioning.numbers.model import MMS_AND_SMS, AssignmentState
+from kereru.provisioning.numbers.model import MMS_AND_SMS, AssignmentState, HookState
 from kereru.provisioning.opt_in.model import OptIn
 from kereru.provisioning.platforms.presenting import portal_url
 
@@ -64,6 +64,15 @@ class SetUpProblem(msgspec.Struct, frozen=True):
     text: str
 
 
+class WebhookShown(msgspec.Struct, frozen=True):
+    """How the number's webhook stood at the carrier when it was looked at or set last: `not_looked`, `ours`, or `missing` and `elsewhere`, when texts
+    do not arrive.
+    """
+
+    state: str
+    looked_at: datetime | None
+
+
 class Saved(msgspec.Struct, frozen=True):
     """How many messages are saved for the number; `withheld` of them nobody saw (Q26, R182)."""
 
@@ -94,6 +103,7 @@ class AssignmentShown(msgspec.Struct, frozen=True):
     state: str
     problem: SetUpProblem | None
     opt_in: OptInShown
+    webhook: WebhookShown
     started_at: datetime
     ended_at: datetime | None
     saved: Saved | None
@@ -128,6 +138,7 @@ def assignment_shown(
         state=AssignmentState(row.state).wire,
         problem=SetUpProblem(row.problem_code or "carrier_refused", row.problem) if row.problem else None,
         opt_in=OptInShown(OptIn(row.opt_in).wire, row.opted_in_at, row.opted_out_at, row.postponed_at),
+        webhook=WebhookShown(HookState(row.hook_state).wire, row.hook_looked_at),
         started_at=row.started_at,
         ended_at=row.ended_at,
         saved=None if saved is None else Saved(saved.messages, saved.withheld),
@@ -143,6 +154,8 @@ def _abilities(row: Row, saved: SavedMessages | None) -> list[str]:
         able += ["update", "delete"]
         if state is AssignmentState.FAILED:
             able.append("retry")
+        if state is AssignmentState.ENABLED:
+            able.append("repoint")
         if state is AssignmentState.ENABLED and opt_in is not OptIn.PENDING and (opt_in is not OptIn.NOT_NEEDED or row.user_confirmation):
             able.append("reset_opt_in")
     if saved is not None and saved.messages:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from kereru.kernel.db import Row, Transaction
-from kereru.provisioning.numbers.model import UNDER_WAY, AssignmentState
+from kereru.provisioning.numbers.model import UNDER_WAY, AssignmentState, HookState
 
 _OWNER = """
 SELECT u.name, g.name AS group_name, a.state FROM number n
@@ -24,7 +24,7 @@ RETURNING id
 _FACTS = """
 SELECT a.provider_id, a.id, a.number_id, a.user_id, a.state, a.problem, a.problem_code, a.started_at, a.ended_at, app_now() - a.started_at AS age,
   a.friendly_name, a.messaging_type, a.user_can_block, a.enable_confirmed, p.mms AND coalesce(a.messaging_type, 2) = 2 AS mms,
-  u.feed_id, u.name AS user, n.e164, n.carrier_ref, n.hook_secret_sealed, n.platform_id, p.name AS platform_name, p.user_confirmation,
+  u.feed_id, u.name AS user, n.e164, n.carrier_ref, n.hook_secret_sealed, n.hook_state, n.platform_id, p.name AS platform_name, p.user_confirmation,
   p.mms AS platform_mms
 FROM assignment a
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
@@ -152,17 +152,30 @@ async def end(tx: Transaction, assignment_id: int) -> bool:
 
 
 async def put_carrier_ref(tx: Transaction, number_id: int, carrier_ref: str) -> None:
-    """What the carrier wants named when the webhook is removed."""
+    """The webhook was set just now; what the carrier wants named when it is removed."""
     await tx.run(
-        "UPDATE number SET carrier_ref = %(ref)s WHERE provider_id = scope_provider() AND id = %(id)s",
-        {"id": number_id, "ref": carrier_ref},
+        """UPDATE number SET carrier_ref = %(ref)s, hook_state = %(ours)s, hook_looked_at = app_now()
+        WHERE provider_id = scope_provider() AND id = %(id)s""",
+        {"id": number_id, "ref": carrier_ref, "ours": int(HookState.OURS)},
+    )
+
+
+async def put_hook_states(tx: Transaction, states: Mapping[int, HookState]) -> None:
+    """How the webhooks of these numbers stand, as was just seen."""
+    await tx.run(
+        """WITH seen AS (SELECT * FROM unnest(%(ids)s::bigint[], %(states)s::smallint[]) AS s (id, state)), held AS (
+          SELECT n.id FROM number n WHERE n.provider_id = scope_provider() AND n.id IN (SELECT id FROM seen) ORDER BY n.id FOR NO KEY UPDATE)
+        UPDATE number n SET hook_state = s.state, hook_looked_at = app_now() FROM held h JOIN seen s ON s.id = h.id
+        WHERE n.provider_id = scope_provider() AND n.id = h.id""",
+        {"ids": list(states), "states": [int(state) for state in states.values()]},
     )
 
 
 async def clear_webhook(tx: Transaction, number_id: int) -> None:
     """No webhook is set at the carrier, and no secret is good any more."""
     await tx.run(
-        "UPDATE number SET carrier_ref = '', hook_secret_sealed = NULL WHERE provider_id = scope_provider() AND id = %(id)s",
+        """UPDATE number SET carrier_ref = '', hook_secret_sealed = NULL, hook_state = 0, hook_looked_at = NULL
+        WHERE provider_id = scope_provider() AND id = %(id)s""",
         {"id": number_id},
     )
 

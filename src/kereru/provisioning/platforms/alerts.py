@@ -10,12 +10,26 @@ from kereru.provisioning.platforms import store
 
 PLATFORM_ALERT = JobKind("notifications.alert_platform")
 """There is trouble around a platform; ids: provider, alert. Handled by notifications."""
-_WEBHOOK_MISSING = 5
+_ACCOUNT_REFUSED, _WEBHOOK_MISSING, _WEBHOOKS_ASTRAY = 4, 5, 7
 
 
 async def alert_webhook_missing(tx: Transaction, provider_id: int, platform_id: int, e164: str, problem: str) -> None:
     """A number in use has no webhook at its carrier, so its texts do not arrive; `problem` is what the carrier says. Once a day for each number."""
-    alert_id = await store.add_alert(tx, _WEBHOOK_MISSING, platform_id, e164, problem)
+    await _raise(tx, provider_id, _WEBHOOK_MISSING, platform_id, problem, e164)
+
+
+async def alert_webhooks_astray(tx: Transaction, provider_id: int, platform_id: int, problem: str) -> None:
+    """The daily look found webhooks that do not stand, or are not ours; `problem` says which. Once a day for the platform, however many."""
+    await _raise(tx, provider_id, _WEBHOOKS_ASTRAY, platform_id, problem)
+
+
+async def alert_account_refused(tx: Transaction, provider_id: int, platform_id: int, problem: str) -> None:
+    """The carrier refuses the account, though nothing was sent that would have shown it; `problem` is what it says. Once a day."""
+    await _raise(tx, provider_id, _ACCOUNT_REFUSED, platform_id, problem)
+
+
+async def _raise(tx: Transaction, provider_id: int, kind: int, platform_id: int, problem: str, e164: str = "") -> None:
+    alert_id = await store.add_alert(tx, kind, platform_id, e164, problem)
     if alert_id is not None:
         await defer(tx, PLATFORM_ALERT, provider=provider_id, alert=alert_id)
 

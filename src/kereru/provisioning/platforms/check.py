@@ -17,6 +17,7 @@ from kereru.kernel.secrets import CannotOpen
 from kereru.provisioning.desk import Desk
 from kereru.provisioning.errors import NoSuchPlatform
 from kereru.provisioning.numbers import store as numbers_store
+from kereru.provisioning.numbers.watching import astray_in_words, look
 from kereru.provisioning.platforms import store
 from kereru.provisioning.platforms.model import ingress_url, open_access, open_token
 
@@ -30,7 +31,7 @@ _NAMED_MOST = 10
 class Check(msgspec.Struct, frozen=True):
     """The outcome of one check: `note` does not keep texts from travelling, `wrong` does. `advice` says what to do next."""
 
-    code: Literal["credentials", "clock", "webhook", "receipts", "numbers"]
+    code: Literal["credentials", "clock", "webhook", "receipts", "numbers", "number_webhooks"]
     state: Literal["good", "note", "wrong"]
     text: str
     advice: str = ""
@@ -60,7 +61,9 @@ async def check_platform(desk: Desk, provider_id: int, platform_id: int) -> Self
             "credentials", "wrong", "The stored credentials cannot be read with this installation's key.", "Enter them anew, or restore the key file."
         )
         return SelfCheck(desk.clock.now(), ok=False, checks=(unreadable,))
-    checks = await asyncio.gather(_credentials(facts), _clock(desk, facts), _webhook(desk, facts), _receipts(facts), _numbers(facts))
+    checks = await asyncio.gather(
+        _credentials(facts), _clock(desk, facts), _webhook(desk, facts), _receipts(facts), _numbers(facts), _number_webhooks(desk, facts)
+    )
     return SelfCheck(desk.clock.now(), ok=not any(check.state == "wrong" for check in checks), checks=tuple(checks))
 
 
@@ -167,6 +170,18 @@ async def _numbers(facts: _Facts) -> Check:
     if wrong:
         return Check("numbers", "wrong", _listed(wrong) + left, f"Look at these numbers at {facts.adapter.title}.")
     return Check("numbers", "good", f"{_count(len(asked))} in the account and can text.{left}")
+
+
+async def _number_webhooks(desk: Desk, facts: _Facts) -> Check:
+    looked = await look(desk, facts.access.provider_id, facts.access.platform_id)
+    if isinstance(looked, Problem):
+        return Check("number_webhooks", "note", f"Whether the webhooks of the numbers stand could not be found out: {looked.reason}")
+    words = astray_in_words(looked)
+    if words:
+        return Check("number_webhooks", "wrong", f"Texts do not arrive, for the webhook of {words}.", "Point the webhooks here again.")
+    if not looked:
+        return Check("number_webhooks", "good", "No number of this platform is in use yet.")
+    return Check("number_webhooks", "good", "The webhooks of all numbers in use lead here.")
 
 
 def _count(numbers: int) -> str:

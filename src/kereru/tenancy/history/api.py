@@ -46,7 +46,9 @@ class HistoryChange(msgspec.Struct, frozen=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
-    """One change. `who` is the e-mail address, or "operator"; `address` is where the request came from; `via` session, api_key, link or operator."""
+    """One change. `who` is the e-mail address, or "operator"; `address` is where the request came from; `via` session, api_key, link, operator
+    or schedule.
+    """
 
     id: str
     at: datetime

@@ -17,7 +17,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who causes a change. `sign_in_id` is None for the operator of this machine; `via` says how he came: session, api_key, link, operator."""
+    """Who causes a change. `sign_in_id` is None for the operator of this machine; `via` says how he came: session, api_key, link, operator; schedule
+    for what comes by itself at its time.
+    """
 
     sign_in_id: int | None
     name: str

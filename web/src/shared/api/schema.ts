@@ -862,6 +862,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/assignments/{assignment_id}/repoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Point the number's webhook at the carrier here again */
+        post: operations["repointNumber"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/evidence": {
         parameters: {
             query?: never;
@@ -1281,6 +1298,7 @@ export interface components {
             state: string;
             problem: components["schemas"]["SetUpProblem"] | null;
             opt_in: components["schemas"]["OptInShown"];
+            webhook: components["schemas"]["WebhookShown"];
             /** Format: date-time */
             started_at: string;
             ended_at: string | null;
@@ -1292,6 +1310,7 @@ export interface components {
         BlockBody: {
             /** @default  */
             reason: string;
+            ends_at?: string | null;
         };
         /** Blocked */
         Blocked: {
@@ -1301,6 +1320,7 @@ export interface components {
             at: string;
             blocked_by: string;
             reason: string;
+            ends_at: string | null;
             texts: number;
             last_text_at: string | null;
         };
@@ -1365,7 +1385,7 @@ export interface components {
         /** Check */
         Check: {
             /** @enum {string} */
-            code: "credentials" | "clock" | "webhook" | "receipts" | "numbers";
+            code: "credentials" | "clock" | "webhook" | "receipts" | "numbers" | "number_webhooks";
             /** @enum {string} */
             state: "good" | "note" | "wrong";
             text: string;
@@ -2097,6 +2117,11 @@ export interface components {
             text: string;
             /** @enum {null|string} */
             desk?: "carrier" | "ours" | null;
+        };
+        /** WebhookShown */
+        WebhookShown: {
+            state: string;
+            looked_at: string | null;
         };
         /** Named */
         messaging_log_model_Named: {
@@ -4005,6 +4030,29 @@ export interface operations {
         responses: {
             /** @description Request accepted, processing continues off-line */
             202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssignmentShown"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    repointNumber: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                assignment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

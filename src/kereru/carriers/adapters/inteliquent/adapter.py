@@ -1,6 +1,6 @@
 """The Inteliquent adapter: sending and webhooks by the Message Broker, numbers and records by the Services API (carriers.md §2)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from kereru.carriers.contract import (
     PlatformAccess,
     Problem,
     Refused,
+    StandingWebhook,
     Unknown,
     WebhookSet,
 )
@@ -167,6 +168,18 @@ class InteliquentAdapter(InteliquentServices, InteliquentWebhooks):
         if carrier_ref is not None and wire.last_ten(carrier_ref) != wire.last_ten(e164):
             entries = [entry for entry in entries if str(entry.auth_id) == carrier_ref]
         return await self._remove(access, entries) if entries else Done()
+
+    async def list_webhooks(self, access: PlatformAccess) -> Mapping[str, Sequence[StandingWebhook]] | Problem:
+        """The broker's list (§2A.3), without keys and without the company-wide entry."""
+        listed = await self._authorizations(access)
+        if isinstance(listed, Problem):
+            return listed
+        found: dict[str, list[StandingWebhook]] = {}
+        for entry in listed:
+            if entry.inbound_auth and entry.tn:
+                secret = Secret(entry.header_value) if entry.header_name == wire.HOOK_HEADER and entry.header_value else None
+                found.setdefault("+1" + wire.last_ten(entry.tn), []).append(StandingWebhook(entry.webhook_url, secret or Secret("")))
+        return found
 
     async def _add(self, access: PlatformAccess, e164: str, url: str, secret: Secret) -> WebhookSet | Problem:
         entry: dict[str, object] = {"inboundAuth": True, "tn": wire.broker_number(e164), "webhookUrl": url}

@@ -2,7 +2,7 @@
 
 import base64
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -31,6 +31,7 @@ from kereru.carriers.contract import (
     ReceiptSetting,
     ReceiptState,
     Refused,
+    StandingWebhook,
     WebhookSet,
 )
 from kereru.carriers.encoding import encoding_of
@@ -43,6 +44,7 @@ from kereru.kernel.secrets import Secret
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 _PAGE_SIZE = 50
 _PAGES_MAX = 20
+_NUMBER_PAGES_MAX = 1000
 _LOOK_UP_WINDOW_S = 15 * 60
 
 _CREDENTIAL_FIELDS = (
@@ -185,6 +187,26 @@ class RestcommAdapter(RestcommWebhooks):
         if isinstance(result, Answered) and result.status in (200, 404):
             return Done()
         return outcome.problem_of(result)
+
+    async def list_webhooks(self, access: PlatformAccess) -> Mapping[str, Sequence[StandingWebhook]] | Problem:
+        """Page by page (§1.3). An application that is bound wins over the URL (§1.4), so then texts do not go there."""
+        found: dict[str, Sequence[StandingWebhook]] = {}
+        for page in range(_NUMBER_PAGES_MAX):
+            query = urlencode({"PageSize": _PAGE_SIZE, "Page": page})
+            result = await self._door.send(self._request(access, "GET", f"/IncomingPhoneNumbers.json?{query}"))
+            if page and isinstance(result, Answered) and result.status == 400:
+                return found
+            if not isinstance(result, Answered) or result.status != 200:
+                return outcome.problem_of(result)
+            answer = outcome.read(result.body, wire.NUMBERS)
+            if answer is None:
+                return outcome.unreadable()
+            numbers = list(wire.numbers_of(answer))
+            for number in numbers:
+                found[from_wire(number.phone_number or "")] = (StandingWebhook(None if number.sms_application_sid else number.sms_url),)
+            if len(numbers) < _PAGE_SIZE:
+                return found
+        return Problem("too_many_numbers", f"The carrier lists more than {_NUMBER_PAGES_MAX * _PAGE_SIZE:,} numbers.")
 
     async def _reference(self, access: PlatformAccess, e164: str) -> str | Problem:
         found = await self.find_number(access, e164)

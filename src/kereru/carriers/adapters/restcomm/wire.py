@@ -53,6 +53,7 @@ class Number(msgspec.Struct, frozen=True):
     sid: str
     phone_number: str | None = None
     sms_url: str | None = None
+    sms_application_sid: str | None = None
     capabilities: dict[str, bool | None] | None = None
 
 
