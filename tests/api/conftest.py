@@ -76,7 +76,7 @@ class ObligingCarrier:
         """The least that the adapter takes for a yes."""
         body = b'{"sid": "AC0", "status": "active"}'
         if "/IncomingPhoneNumbers.json" in request.path:
-            number = urllib.parse.parse_qs(request.path.partition("?")[2])["PhoneNumber"][0]
+            [number] = urllib.parse.parse_qs(request.path.partition("?")[2]).get("PhoneNumber", ["+12015550110"])
             body = json.dumps([{"sid": "PN0", "phone_number": number, "capabilities": {"sms_capable": True}}]).encode()
         return Answered(200, {}, body, 1)
 
