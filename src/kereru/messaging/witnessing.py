@@ -47,7 +47,7 @@ async def _write(tx: Transaction, row: Row) -> None:
     assignment: int | None = await tx.value(_NUMBER, {"remote": row.remote, "group": row.group_id, "at": row.at})
     remote = ending(row.remote)
     event = Event.REMOTE_STOPPED if row.stopped else Event.REMOTE_STARTED
+    group = {"id": str(row.group_id), "name": row.group_name}
+    by = {} if row.source is None else {"by": STOPPED_BY[row.source]}
     said_at = row.at.isoformat(timespec="milliseconds")
-    await witness_event(
-        tx, event, assignment, Witness(remote), remote=remote, group={"id": str(row.group_id), "name": row.group_name}, said_at=said_at
-    )
+    await witness_event(tx, event, assignment, Witness(remote), remote=remote, group=group, said_at=said_at, **by)
