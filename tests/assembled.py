@@ -18,6 +18,7 @@ from kereru.entrypoints.wiring import portal_ports
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.http_client import CarrierClient
 from kereru.kernel.secrets import Sealer
+from kereru.messaging.attachments.links import Links
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.inbound.sink import Sink
@@ -134,7 +135,15 @@ async def open_house(url: str) -> AsyncIterator[House]:
             ROUTES,
             sealer=sealer,
             master_key=KEY,
-            dependencies={"hub": hub, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": tenant.desk, **portal_ports()},
+            links=Links(tenant.database, tenant.files),
+            dependencies={
+                "files": tenant.files,
+                "hub": hub,
+                "feed_cursors": CursorCodec(KEY),
+                "release_withheld": release_withheld,
+                "desk": tenant.desk,
+                **portal_ports(),
+            },
             ingress=Ingress(Carriers(door, clock).all(), CachedPlatforms(ingest, sealer, clock), Sink(ingest), clock),
         )
         house = House(tenant, tenant.app, tenant.credentials("restcomm")["account_key"])

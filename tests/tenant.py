@@ -2,8 +2,10 @@
 
 import contextlib
 import itertools
+import tempfile
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -16,11 +18,15 @@ from kereru.entrypoints.jobs import handlers
 from kereru.entrypoints.wiring import desk_of, portal_ports
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
-from kereru.kernel.http_client import Answered, CarrierClient, NotSent, Outgoing, Result
+from kereru.kernel.http_client import Answered, CarrierClient, NotSent, Outgoing, Result, StrangerClient
 from kereru.kernel.jobs.worker import JobStore, work_until_idle
+from kereru.kernel.objects import Objects
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
 from kereru.messaging import api as messaging_api
+from kereru.messaging.attachments.intake import Files
+from kereru.messaging.attachments.jobs import Fetcher
+from kereru.messaging.attachments.links import Links
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.inbound.sink import Sink
 from kereru.provisioning import api
@@ -99,6 +105,7 @@ class Tenant:
     ana: Person
     ben: Person
     app: object = None
+    files: Files | None = None
     platforms: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -145,7 +152,9 @@ class Tenant:
     async def run_jobs(self) -> int:
         """Do the jobs that are due."""
         store = JobStore(without_user(self.url), without_user(self.url))
-        return await work_until_idle(store, handlers(self.settings, self.database, self.desk))
+        async with StrangerClient(allow_private_hosts=self.settings.allow_private_hosts) as strangers:
+            fetcher = Fetcher(self.database, self.desk.sealer, strangers, self.files, self.settings.allow_private_hosts)
+            return await work_until_idle(store, handlers(self.settings, self.database, self.desk, fetcher))
 
     async def client(self, person: Person) -> httpx.AsyncClient:
         """A signed-in client program of this person, speaking HTTP with the real application."""
@@ -216,12 +225,16 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
             )
             for level, organisation, name, email, gets_alerts in accounts:
                 await tenancy.create_portal_account(tx, made.provider_id, level, organisation, name, email, PASSWORD, send_alerts=gets_alerts)
-        dependencies = {"feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk, **portal_ports()}
+        home = stack.enter_context(tempfile.TemporaryDirectory())
+        files = Files(Objects(f"{Path(home).as_uri()}/files"), Path(home) / "arrivals", settings.media_base)
+        dependencies = {"files": files, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk, **portal_ports()}
         routes = (*tenancy_api.ROUTES, *api.ROUTES, *messaging_api.ROUTES)
         ingest = await stack.enter_async_context(as_role(url, "kereru_ingest", size=2))
         sink = Sink(ingest)
         stack.push_async_callback(sink.drain)
         directory = CachedPlatforms(ingest, sealer, clock)
         ingress = Ingress(desk.carriers.all(), directory, sink, clock)
-        app = own_door.app = create_app(settings, database, clock, routes, sealer=sealer, master_key=KEY, dependencies=dependencies, ingress=ingress)
-        yield Tenant(url, database, desk, simulators, settings, made.provider_id, group, people[0], people[1], app)
+        app = own_door.app = create_app(
+            settings, database, clock, routes, sealer=sealer, master_key=KEY, dependencies=dependencies, ingress=ingress, links=Links(database, files)
+        )
+        yield Tenant(url, database, desk, simulators, settings, made.provider_id, group, people[0], people[1], app, files)

@@ -5,7 +5,9 @@ is added in `_THINGS` below, once, and the authorisation matrix then tries it ag
 """
 
 import json
+import pathlib
 import secrets
+import tempfile
 import urllib.parse
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -25,8 +27,10 @@ from kereru.kernel import ids
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.http_client import Answered, Outgoing, Result
+from kereru.kernel.objects import Objects
 from kereru.kernel.secrets import Sealer, Secret
 from kereru.kernel.settings import Settings
+from kereru.messaging.attachments.intake import Files, key, preview_key
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
 from kereru.provisioning.platforms.model import seal_credentials, seal_hook_secret, seal_token
@@ -93,6 +97,7 @@ class Stage:
     things: list[Thing] = field(default_factory=list)
     hub: Hub | None = None
     sealer: Sealer = field(default_factory=lambda: Sealer({1: MASTER_KEY}, 1))
+    files: Files = field(default_factory=lambda: Files(Objects("memory:///"), pathlib.Path(tempfile.gettempdir()) / "kereru-stage-arrivals", ""))
 
     def sql(self, statement: str, *params: object) -> list:
         """Rows of a statement as the owner, who sees everything."""
@@ -113,6 +118,7 @@ class Stage:
             dependencies={
                 "hub": self.hub,
                 "feed_cursors": CursorCodec(MASTER_KEY),
+                "files": self.files,
                 "release_withheld": release_withheld,
                 **portal_ports(),
                 "desk": desk_of(self.settings, self.database, ObligingCarrier(), self.sealer),
@@ -261,11 +267,19 @@ async def _user(stage: Stage, tx, name: str, group: Path) -> None:
         if kind == "number":
             secret = seal_hook_secret(stage.sealer, provider_id, made["platform"], str(values["e164"]), Secret("hush"))
             await tx.run("UPDATE number SET hook_secret_sealed = %(secret)s WHERE id = %(id)s", {"secret": secret, "id": made[kind]})
+        if kind == "attachment":
+            await _bytes(stage, provider_id, made[kind])
         if kind == "platform":
             await _secrets(stage, tx, provider_id, made[kind])
             stage.things.append(Thing(kind, name, ids.encode(made[kind]), Path(provider_id)))
             continue
         stage.things.append(Thing(kind, name, ids.encode(made[kind]), path))
+
+
+async def _bytes(stage: Stage, provider_id: int, file_id: int) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        await stage.files.objects.put(key(provider_id, file_id), pathlib.Path(file.name))
+        await stage.files.objects.put(preview_key(provider_id, file_id), pathlib.Path(file.name))
 
 
 async def _secrets(stage: Stage, tx, provider_id: int, platform_id: int) -> None:
@@ -298,6 +312,8 @@ _THINGS = {
           VALUES (%(p)s, new_id(), %(conversation)s, true, 6, 'Canary', %(client)s, 1, %(platform)s) RETURNING id),
         a AS (INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT %(p)s, id, 1, 6 FROM m)
         UPDATE conversation SET last_message_id = (SELECT id FROM m) WHERE provider_id = %(p)s AND id = %(conversation)s RETURNING last_message_id""",
+    "attachment": """INSERT INTO file (provider_id, id, message_id, state, name, content_type, preview_width, preview_height)
+        VALUES (%(p)s, new_id(), %(message)s, 2, 'canary.png', 'image/png', 1, 1) RETURNING id""",
 }
 """How one thing of each kind is made for every user; earlier ones may be named. The organisations and users themselves are made above."""
 

@@ -48,6 +48,7 @@ PREPARED = {
     f"POST {PREFIX}/assignments/{{assignment_id:str}}/retry": "UPDATE assignment SET state = 6",
     f"POST {PREFIX}/users/{{user_id:str}}/assignments": "UPDATE assignment SET state = 4",
     f"PUT {PREFIX}/messages/{{client_id:str}}": "UPDATE assignment SET state = 4; DELETE FROM blocked_remote",
+    f"POST {PREFIX}/attachments/{{attachment_id:str}}/shrink": "UPDATE assignment SET state = 4",
     f"POST {PREFIX}/conversations/{{conversation_id:str}}/block": "UPDATE assignment SET state = 4",
     f"DELETE {PREFIX}/assignments/{{assignment_id:str}}/blocked/{{remote:str}}": (
         "INSERT INTO blocked_remote (provider_id, assignment_id, remote) SELECT provider_id, id, '+12025550142' FROM assignment "
@@ -66,6 +67,9 @@ PLAIN_FIELDS = {"external_id"}
 SERVED_ELSEWHERE = {
     f"DELETE {PREFIX}/resellers/{{reseller_id:str}}": "needs the name typed: tests/api/test_portal.py",
     f"DELETE {PREFIX}/groups/{{group_id:str}}": "needs the name typed: tests/api/test_portal.py",
+    f"POST {PREFIX}/attachments": "needs a form with a file: tests/api/test_attachments.py",
+    f"POST {PREFIX}/attachments/{{attachment_id:str}}/shrink": "needs a picture: tests/api/test_attachments.py",
+    f"POST {PREFIX}/attachments/{{attachment_id:str}}/fetch": "needs a file that could not be had: tests/integration/messaging/test_media.py",
     f"POST {PREFIX}/session/totp": "needs a code: tests/api/test_own_sign_in.py",
     f"POST {PREFIX}/session/totp/remove": "needs a code: tests/api/test_own_sign_in.py",
     f"POST {PREFIX}/session/recovery-codes": "needs a code: tests/api/test_own_sign_in.py",
@@ -81,6 +85,10 @@ _ACCOUNT = """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_h
     SELECT provider_id, new_id(), 'p' || nextval('id_sequence') || '@people.example', '' FROM portal_role WHERE id = %s RETURNING id)
   INSERT INTO portal_role (provider_id, id, sign_in_id, name, level, organisation_id)
   SELECT r.provider_id, new_id(), s.id, r.name, r.level, r.organisation_id FROM portal_role r, s WHERE r.id = %s RETURNING id"""
+_UPLOAD = """INSERT INTO file (provider_id, id, user_id, state, link) SELECT f.provider_id, new_id(), a.user_id, 2, ''
+    FROM file f JOIN message m ON m.provider_id = f.provider_id AND m.id = f.message_id
+    JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+    JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id WHERE f.id IN (%s, %s) RETURNING id"""
 FRESH = {
     f"DELETE {PREFIX}/users/{{user_id:str}}": (
         "user_id",
@@ -113,6 +121,8 @@ FRESH = {
             SELECT provider_id, new_id(), id, false, 9, 'Hello', 1 FROM c)
           SELECT assignment_id AS id FROM c""",
     ),
+    f"DELETE {PREFIX}/attachments/{{attachment_id:str}}": ("attachment_id", _UPLOAD),
+    f"POST {PREFIX}/attachments/{{attachment_id:str}}/shrink": ("attachment_id", _UPLOAD),
     f"DELETE {PREFIX}/platforms/{{platform_id:str}}": (
         "platform_id",
         """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)

@@ -30,7 +30,7 @@ const licence = {
 function message(id: number): Message {
   const at = new Date(Date.UTC(2026, 2, 12, 10, 0, id)).toISOString()
   return {
-    id: String(id), client_id: null, conversation_id: '1', direction: 'in', text: `text ${id}`, status: 'received', reason: null, at,
+    id: String(id), client_id: null, conversation_id: '1', direction: 'in', text: `text ${id}`, kind: 'sms', status: 'received', reason: null, at,
     encoding: 'gsm7', segments: 1, attempt: 1, arrived_before: false, cut_to: null, attachments: [], consent: null, automatic: null, version: 1, can: [],
   } // prettier-ignore
 }

@@ -24,7 +24,7 @@ from kereru.kernel.paging import CursorCodec, cursor_key
 from kereru.kernel.secrets import Sealer
 from kereru.kernel.settings import Settings
 from kereru.tenancy.access.queries import Authenticator, cookie_name
-from kereru.tenancy.policy import Principal
+from kereru.tenancy.policy import STREAMS_KEY, Principal
 
 PREFIX = "/api/v1"
 
@@ -42,6 +42,7 @@ def create_app(
     ingress: App | None = None,
     socket: App | None = None,
     pages: App | None = None,
+    links: App | None = None,
     schema_version: str = "",
     draining: Callable[[], bool] = lambda: False,
     intake_problem: Callable[[], Awaitable[str]] | None = None,
@@ -54,7 +55,7 @@ def create_app(
     authenticator = authenticator or Authenticator(database, settings, clock)
     given = {"database": database, "settings": settings, "clock": clock, "sealer": sealer, "authenticator": authenticator, **(dependencies or {})}
     app = create_routes(settings, routes, authenticator, CursorCodec(cursor_key(master_key)), given)
-    mounts = Mounts(app, ingress=ingress, socket=socket, pages=pages)  # pyright: ignore[reportArgumentType] - Litestar's ASGI types are narrower
+    mounts = Mounts(app, ingress=ingress, socket=socket, pages=pages, links=links, streams=_streams(routes))  # pyright: ignore[reportArgumentType] - Litestar's ASGI types are narrower
     return Dispatcher(
         mounts, Doors(settings), SecurityHeaders(settings), Readiness(database, schema_version, draining, clock.monotonic, intake_problem)
     )
@@ -93,6 +94,11 @@ def create_routes(
             logging_config=None,
             debug=False,
         )
+
+
+def _streams(routes: Sequence[BaseRouteHandler]) -> frozenset[str]:
+    """The paths of routes that read their body themselves."""
+    return frozenset(PREFIX + path for handler in routes if handler.opt.get(STREAMS_KEY) for path in handler.paths)
 
 
 def _trust(handler: BaseRouteHandler, names: Iterable[str]) -> None:

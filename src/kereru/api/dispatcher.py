@@ -1,6 +1,7 @@
 """The outermost application: plain ASGI, so that webhooks and sockets pay for no framework (design §4).
 
-`/ingress/` and the socket go straight to their applications, `/api/` through the checks of the door to the routes, the rest to the web app.
+`/ingress/` and the socket go straight to their applications, `/api/` through the checks of the door to the routes, `/m/` to the links of files, the
+rest to the web app.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from kereru.kernel.metrics import exposition
 API = "/api/"
 SOCKET = "/api/v1/socket"
 INGRESS = "/ingress/"
+LINKS = "/m/"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 _READING = frozenset({"GET", "HEAD"})
 _JSON = "application/json"
@@ -38,6 +40,9 @@ class Mounts:
     ingress: App | None = None
     socket: App | None = None
     pages: App | None = None
+    links: App | None = None
+    streams: frozenset[str] = frozenset()
+    """Paths below /api/ whose routes read their body themselves."""
 
 
 class Dispatcher:
@@ -73,7 +78,7 @@ class Dispatcher:
     async def _answering(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; whatever goes wrong before its first byte is answered as a problem."""
         request_id = secrets.token_hex(8)
-        is_page = not scope["path"].startswith((API, "/health/", "/metrics", INGRESS))
+        is_page = not scope["path"].startswith((API, LINKS, "/health/", "/metrics", INGRESS))
         send = self._headers.on_pages(send) if is_page else self._headers.on_data(send, (b"x-request-id", request_id.encode()))
         started = False
 
@@ -100,6 +105,12 @@ class Dispatcher:
         if path.startswith("/health/"):
             await self._health(path, send)
             return
+        if path.startswith(LINKS) and self._mounts.links is not None:
+            self._doors.check_media_host(scope)
+            if method not in _READING:
+                raise MethodNotAllowed
+            await self._mounts.links(scope, receive, send)
+            return
         self._doors.check_host(scope)
         if path.startswith(API):
             await self._routes(scope, receive, send)
@@ -115,6 +126,9 @@ class Dispatcher:
     async def _routes(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._doors.check_site(scope)
         check_address(scope)
+        if scope["path"] in self._mounts.streams and scope["method"] == "POST":
+            await self._mounts.routes(scope, receive, send)
+            return
         body = await read_json_body(scope, receive)
         delivered = False
 

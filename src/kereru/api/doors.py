@@ -19,6 +19,7 @@ class Doors:
         base = urlsplit(settings.base_url)
         listening = f"[{settings.host}]" if ":" in settings.host else settings.host
         self._base_netloc = base.netloc.lower()
+        self._media_netloc = urlsplit(settings.media_base).netloc.lower()
         self._base_origin = f"{base.scheme}://{base.netloc}".lower()
         self._names = LOOPBACK | ({listening} - _ANY_ADDRESS)
 
@@ -26,6 +27,11 @@ class Doors:
         """Raise WrongHost unless the request names one of our hosts: the public one, or this machine, by any port."""
         if not self.is_our_host(scope):
             raise WrongHost
+
+    def check_media_host(self, scope: Scope) -> None:
+        """Raise WrongHost unless the request names the host of links to files, or one of ours."""
+        if (header(scope, b"host") or "").lower() != self._media_netloc:
+            self.check_host(scope)
 
     def is_our_host(self, scope: Scope) -> bool:
         """Whether the request names one of our hosts."""

@@ -27,6 +27,8 @@ from kereru.kernel.limits import SOCKET_FRAME_BYTES
 from kereru.kernel.secrets import load_or_make_key
 from kereru.kernel.settings import Settings
 from kereru.messaging import api as messaging
+from kereru.messaging.attachments.intake import files_of
+from kereru.messaging.attachments.links import Links
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.inbound.sink import Sink, has_consent_word
@@ -70,6 +72,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
         )
         own_door = await ending.enter_async_context(CarrierClient(allow_private_hosts=(own_host(settings),), ca_bundle=settings.ca_bundle))
         carriers = Carriers(door, clock)
+        files = files_of(settings)
         authenticator = Authenticator(app, settings, clock)
         backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
         notes = PlatformNotes(settings.intake_path, ingest, clock)
@@ -121,11 +124,13 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
                 "feed_cursors": feed_cursors,
                 "release_withheld": release_withheld,
                 **portal_ports(),
+                "files": files,
                 "desk": desk_of(settings, app, door, sealer, own_door),
             },
             ingress=Ingress(carriers.all(), platforms, keeper.sink, clock),
             socket=realtime.socket,
             pages=BundleApp(),
+            links=Links(app, files),
             schema_version=head(),
             draining=stopping.is_set,
             intake_problem=keeper.problem,

@@ -39,6 +39,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="Folder of the intake log, which takes webhooks while the database is away; empty: HOME/intake.")
     ] = ""
     intake_bytes: Annotated[int, Meta(description="How many bytes of webhooks each web process keeps in its intake log.", ge=0)] = 256 * 2**20
+    files_url: Annotated[
+        str,
+        Meta(description="Where files are stored: file://, s3://, gs:// or az://, credentials in its usual variables; empty: HOME/files."),
+    ] = ""
+    media_url: Annotated[str, Meta(description="Address under which carriers and phones fetch files, best a host of its own; empty: public_url.")] = (
+        ""
+    )
+    upload_bytes: Annotated[int, Meta(description="How large a file that people send may be, in bytes.", ge=1024, le=100 * 2**20)] = 5 * 2**20
     smtp_host: Annotated[str, Meta(description="Mail server for alerts.")] = "localhost"
     smtp_port: Annotated[int, Meta(description="Port of the mail server.", ge=1, le=65535)] = 25
     smtp_user: Annotated[str, Meta(description="User name at the mail server; empty: none.")] = ""
@@ -104,6 +112,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def base_url(self) -> str:
         """The address people and carriers use, without a slash at the end."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def media_base(self) -> str:
+        """The address of links to files, without a slash at the end."""
+        return (self.media_url or self.base_url).rstrip("/")
+
+    @property
+    def arrivals_path(self) -> Path:
+        """Where files lie while they are looked at, before they are stored."""
+        return self.home_path / "arrivals"
 
     @property
     def secure(self) -> bool:

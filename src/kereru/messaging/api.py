@@ -12,10 +12,13 @@ from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT
 from kereru.kernel.paging import CursorCodec, Page
+from kereru.kernel.settings import Settings
 from kereru.messaging import commands, queries
+from kereru.messaging.attachments import api as attachments_api
+from kereru.messaging.attachments.links import reachable
 from kereru.messaging.blocking import api as blocking_api
 from kereru.messaging.commands import Draft, Preflight, Sender
-from kereru.messaging.errors import NoAttachments, NoSuchConversation, NoSuchMessage, NoSuchNumber
+from kereru.messaging.errors import NoSuchConversation, NoSuchMessage, NoSuchNumber
 from kereru.messaging.log import api as log_api
 from kereru.messaging.model import Conversation, Message
 from kereru.messaging.remote_consent import api as consent_api
@@ -30,7 +33,7 @@ class DraftBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     number_id: str
     to: Annotated[str, msgspec.Meta(max_length=200)]
     text: str
-    attachments: tuple[str, ...] = ()
+    attachments: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=20)], ...], msgspec.Meta(max_length=100)] = ()
 
 
 class ResendBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,15 +54,14 @@ def _user(principal: Principal) -> UserIdentity:
     return principal.user
 
 
-def _sender(principal: Principal) -> Sender:
+def _sender(principal: Principal, settings: Settings) -> Sender:
     user = _user(principal)
-    return Sender(principal.provider_id, user.id, habits_of(user.region, exclude_leading_zero=user.exclude_leading_zero))
+    habits = habits_of(user.region, exclude_leading_zero=user.exclude_leading_zero)
+    return Sender(principal.provider_id, user.id, habits, settings.media_base, reachable(settings))
 
 
 def _draft(body: DraftBody) -> Draft:
-    if body.attachments:
-        raise NoAttachments
-    return Draft(_decode(body.number_id, NoSuchNumber), body.to, body.text)
+    return Draft(_decode(body.number_id, NoSuchNumber), body.to, body.text, body.attachments)
 
 
 def _decode(text: str, missing: type[Exception]) -> int:
@@ -108,57 +110,48 @@ async def list_messages(
 
 
 @post("/conversations/{conversation_id:str}/read", opt=policy(END_USER, conversation_id="conversation"), status_code=200)
-async def read(conversation_id: str, data: ReadBody, principal: Principal, database: Database, clock: Clock) -> Conversation:
+async def read(conversation_id: str, data: ReadBody, principal: Principal, database: Database, settings: Settings, clock: Clock) -> Conversation:
     """Mark as read, on all devices at once (Q21)."""
     up_to = None if data.up_to is None else _decode(data.up_to, NoSuchMessage)
     wanted = _decode(conversation_id, NoSuchConversation)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        return await commands.mark_read(tx, _sender(principal), _user(principal).feed_id, wanted, up_to=up_to, now=clock.now())
+        return await commands.mark_read(tx, _sender(principal, settings), _user(principal).feed_id, wanted, up_to=up_to, now=clock.now())
 
 
 @post("/conversations/{conversation_id:str}/unread", opt=policy(END_USER, conversation_id="conversation"), status_code=200)
-async def unread(conversation_id: str, principal: Principal, database: Database) -> Conversation:
+async def unread(conversation_id: str, principal: Principal, database: Database, settings: Settings) -> Conversation:
     """Mark as unread, as a reminder."""
     wanted = _decode(conversation_id, NoSuchConversation)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        return await commands.mark_unread(tx, _sender(principal), _user(principal).feed_id, wanted)
+        return await commands.mark_unread(tx, _sender(principal, settings), _user(principal).feed_id, wanted)
 
 
 @put("/messages/{client_id:str}", opt=policy(END_USER))
-async def send(client_id: str, data: DraftBody, principal: Principal, database: Database) -> Response[Message]:
+async def send(client_id: str, data: DraftBody, principal: Principal, database: Database, settings: Settings) -> Response[Message]:
     """Send a text; the same `client_id` again is the same message (G9): 201 when new, 200 when repeated, 422 with another body."""
     draft = _draft(data)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        message, created = await commands.send(tx, _sender(principal), client_id, draft)
+        message, created = await commands.send(tx, _sender(principal, settings), client_id, draft)
     return Response(message, status_code=201 if created else 200)
 
 
 @post("/messages/{message_id:str}/resend", opt=policy(END_USER, message_id="message"), status_code=200)
-async def resend(message_id: str, data: ResendBody, principal: Principal, database: Database) -> Message:
+async def resend(message_id: str, data: ResendBody, principal: Principal, database: Database, settings: Settings) -> Message:
     """Try once more, as a new attempt (R79, R81)."""
     wanted = _decode(message_id, NoSuchMessage)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        return await commands.resend(tx, _sender(principal), wanted, attempt=data.attempt, despite_unknown=data.despite_unknown)
+        return await commands.resend(tx, _sender(principal, settings), wanted, attempt=data.attempt, despite_unknown=data.despite_unknown)
 
 
 @post("/messages/preflight", opt=policy(END_USER), status_code=200)
-async def preflight(data: DraftBody, principal: Principal, database: Database) -> Preflight:
+async def preflight(data: DraftBody, principal: Principal, database: Database, settings: Settings) -> Preflight:
     """What would happen to a draft; nothing is sent."""
     draft = _draft(data)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        return await commands.preflight(tx, _sender(principal), draft)
+        return await commands.preflight(tx, _sender(principal, settings), draft)
 
 
 ROUTES = (
-    list_conversations,
-    read_conversation,
-    list_messages,
-    read,
-    unread,
-    send,
-    resend,
-    preflight,
-    *blocking_api.ROUTES,
-    *consent_api.ROUTES,
-    *log_api.ROUTES,
-)
+    list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight,
+    *attachments_api.ROUTES, *blocking_api.ROUTES, *consent_api.ROUTES, *log_api.ROUTES,
+)  # fmt: skip

@@ -16,6 +16,10 @@ from kereru.kernel.db import Transaction
 from kereru.kernel.errors import Conflict
 from kereru.kernel.logging import get_logger
 from kereru.messaging import queries, store
+from kereru.messaging.attachments import commands as attachments
+from kereru.messaging.attachments import store as files_store
+from kereru.messaging.attachments.commands import Travelling
+from kereru.messaging.attachments.model import TRAVELS, FileRoute, MmsFacts, StoredFile
 from kereru.messaging.errors import (
     AttemptMovedOn,
     BadClientId,
@@ -33,7 +37,6 @@ from kereru.messaging.model import (
     FAILURES,
     Conversation,
     Message,
-    Reason,
     SendFacts,
     Status,
     carrier_problem,
@@ -44,34 +47,40 @@ from kereru.messaging.model import (
     verdict,
     warnings,
 )  # fmt: skip
+from kereru.messaging.reasons import Reason
 from kereru.realtime.feeds import ChangeKind, Entry, append
 
 OUTBOX_CHANNEL = "kereru_outbox"
 ATTEMPTS_MOST = 50
 _log = get_logger("messaging")
+_NEVER_LEFT = frozenset({"not_sent", "not_allowed", "account_refused", "sender_stopped"})
+"""Failures that say nothing about the MMS itself: it is tried as one again."""
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: a user, and how he types numbers."""
+    """Who sends: a user, and how he types numbers. `media_base`: the address of links to files; `reachable`: carriers can fetch them."""
 
     provider_id: int
     user_id: int
     habits: DialingHabits
+    media_base: str = ""
+    reachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be sent: `to` as typed."""
+    """What is to be sent: `to` as typed, `attachments` by the ids of their uploads."""
 
     number_id: int
     to: str
     text: str
+    attachments: tuple[str, ...] = ()
 
 
 class Preflight(msgspec.Struct, frozen=True):
-    """What would happen to a draft (design §7); nothing is sent."""
+    """What would happen to a draft (design §7); nothing is sent. `files`: how each of them would travel, and why (Q2)."""
 
     to: str | None
     to_display: str | None
@@ -85,14 +94,18 @@ class Preflight(msgspec.Struct, frozen=True):
     verdict: Literal["ok", "warn", "stop"]
     reasons: tuple[Reason, ...]
     conversation_id: str | None
+    files: tuple[FileRoute, ...]
 
 
 async def preflight(tx: Transaction, sender: Sender, draft: Draft) -> Preflight:
     """Judge a draft as `send` would. Raises NoSuchNumber."""
     remote, problem, facts = await _resolve(tx, sender, draft)
-    stops = [reason for reason in (problem, *_text_stops(draft.text, facts)) if reason is not None]
-    warns = warnings(draft.text, facts)
-    measured = measure(draft.text)
+    files = await attachments.for_draft(tx, sender.user_id, draft.attachments, lock=False)
+    missing, held = (files, []) if isinstance(files, Reason) else (None, files)
+    travelling = _plan(sender, draft.text, held, facts, remote)
+    stops = [reason for reason in (problem, missing, *_text_stops(draft.text, travelling, facts)) if reason is not None]
+    warns = warnings(travelling.text, facts)
+    measured = measure(travelling.text)
     return Preflight(
         to=remote,
         to_display=display(remote, sender.habits.region) if remote else None,
@@ -102,10 +115,11 @@ async def preflight(tx: Transaction, sender: Sender, draft: Draft) -> Preflight:
         per_segment=measured.per_segment,
         left=measured.left,
         culprits=culprits(draft.text),
-        kind="sms",
+        kind=travelling.route.kind,
         verdict=verdict(stops, warns),
         reasons=(*stops, *warns),
         conversation_id=ids.encode(facts.conversation_id) if facts and facts.conversation_id else None,
+        files=travelling.route.files,
     )
 
 
@@ -121,17 +135,19 @@ async def send(tx: Transaction, sender: Sender, client_id: str, draft: Draft) ->
     if earlier is not None:
         return await _same(tx, sender, earlier.message_id, earlier.request_hash, hashed), False
     remote, problem, facts = await _resolve(tx, sender, draft)
-    if facts is not None:
-        problem = problem or next((reason for reason in _text_stops(draft.text, facts) if reason), None)
+    files = await attachments.for_draft(tx, sender.user_id, draft.attachments, lock=True)
+    missing, held = (files, []) if isinstance(files, Reason) else (None, files)
+    travelling = _plan(sender, draft.text, held, facts, remote)
+    problem = problem or missing or next((reason for reason in _text_stops(draft.text, travelling, facts) if reason), None)
     if problem is not None or facts is None or remote is None:
-        raise CannotSend(problem or text_problem(draft.text) or Reason("not_a_number", "Enter a number."))
-    measured = measure(draft.text)
+        raise CannotSend(problem or Reason("not_a_number", "Enter a number."))
+    measured = measure(travelling.text)
     queued = await store.queue(
         tx,
         {
             "user": sender.user_id, "client_id": client_id, "hash": hashed, "assignment": facts.assignment_id, "remote": remote,
             "text": draft.text, "unicode": measured.encoding == "ucs2", "segments": measured.segments, "platform": facts.platform_id,
-            "group": facts.group_id, "parts": _parts(draft.text, facts), "deadline_s": facts.queue_deadline_s,
+            "group": facts.group_id, "files": len(held), **_outgoing(travelling, facts),
         },
     )  # fmt: skip
     if queued is None:
@@ -139,6 +155,9 @@ async def send(tx: Transaction, sender: Sender, client_id: str, draft: Draft) ->
         if winner is None:
             raise Conflict
         return await _same(tx, sender, winner.message_id, winner.request_hash, hashed), False
+    if held:
+        media = [file.id for file in travelling.route.media]
+        await files_store.attach(tx, sender.user_id, queued.message_id, [file.id for file in held], media)
     result = await queries.message(tx, sender.user_id, queued.message_id)
     entry = Entry(facts.feed_id, ChangeKind.MESSAGE_QUEUED, queued.version, queued.conversation_id, queued.message_id)
     await append(tx, sender.provider_id, [entry])
@@ -151,6 +170,7 @@ async def resend(tx: Transaction, sender: Sender, message_id: int, *, attempt: i
 
     `attempt` is the newest one the person saw, so that a double click is one resend. Raises NoSuchMessage, AttemptMovedOn, NothingToResend,
     ResendNeedsWarning (an unknown one without `despite_unknown`), StillLeaving, TooManyAttempts, CannotSend.
+    What failed as an MMS goes with links (P27).
     """
     row = await store.resendable(tx, sender.user_id, message_id)
     if row is None:
@@ -170,14 +190,15 @@ async def resend(tx: Transaction, sender: Sender, message_id: int, *, attempt: i
     facts = await store.send_facts(tx, sender.user_id, row.number_id, row.remote)
     if facts is None:
         raise CannotSend(Reason("number_not_enabled", "This number is no longer yours, so the text cannot be sent again."))
-    problem = permission_problem(facts) or next((reason for reason in _text_stops(row.text, facts) if reason), None)
+    held = await files_store.sent(tx, message_id) if row.files else []
+    failed_as_mms: bool = TRAVELS[int(row.kind) - 1] == "mms" and status in FAILURES and row.reason_code not in _NEVER_LEFT
+    travelling = attachments.plan_links(row.text, held, sender.media_base) if failed_as_mms else _plan(sender, row.text, held, facts, row.remote)
+    problem = permission_problem(facts) or next((reason for reason in _text_stops(row.text, travelling, facts) if reason), None)
     if problem is not None:
         raise CannotSend(problem)
-    again = await store.resend(
-        tx,
-        {"message": message_id, "platform": facts.platform_id, "group": facts.group_id, "parts": _parts(row.text, facts),
-         "deadline_s": facts.queue_deadline_s},
-    )  # fmt: skip
+    again = await store.resend(tx, {"message": message_id, "platform": facts.platform_id, "group": facts.group_id, **_outgoing(travelling, facts)})
+    if held:
+        await files_store.as_media(tx, message_id, [file.id for file in travelling.route.media])
     result = await queries.message(tx, sender.user_id, message_id)
     await append(tx, sender.provider_id, [Entry(facts.feed_id, ChangeKind.MESSAGE_CHANGED, again.version, again.conversation_id, message_id)])
     tx.notify(OUTBOX_CHANNEL, str(facts.platform_id))
@@ -233,15 +254,32 @@ async def _resolve(tx: Transaction, sender: Sender, draft: Draft) -> tuple[str |
     return remote, destination_problem(remote, capabilities_of(facts.carrier)) or permission_problem(facts), facts
 
 
-def _text_stops(text: str, facts: SendFacts | None) -> tuple[Reason | None, ...]:
-    broken = text_problem(text)
+def _text_stops(text: str, travelling: Travelling, facts: SendFacts | None) -> tuple[Reason | None, ...]:
+    """What is wrong with the text as it was written, then as it would go, with its links."""
+    files = len(travelling.route.media) + len(travelling.route.links)
+    broken = text_problem(text, files=files) or text_problem(travelling.text, files=files)
     if broken is not None or facts is None:
         return (broken,)
-    return (carrier_problem(text, facts, capabilities_of(facts.carrier)),)
+    return (carrier_problem(travelling.text, facts, capabilities_of(facts.carrier)),)
 
 
-def _parts(text: str, facts: SendFacts) -> list[str]:
-    return list(parts_of(text, capabilities_of(facts.carrier)))
+def _plan(sender: Sender, text: str, files: list[StoredFile], facts: SendFacts | None, remote: str | None) -> Travelling:
+    if facts is None:
+        return attachments.plan_links(text, files, sender.media_base)
+    mms = MmsFacts(facts.platform_mms, facts.number_mms, facts.own_number, remote, sender.reachable)
+    return attachments.plan(text, files, mms, capabilities_of(facts.carrier), sender.media_base)
+
+
+def _outgoing(travelling: Travelling, facts: SendFacts) -> dict[str, object]:
+    """What the outbox holds. An MMS is one part; the links in its place are offered to the carrier only if they fit into one part as well (P27)."""
+    capabilities = capabilities_of(facts.carrier)
+    parts = [travelling.text] if travelling.media else list(parts_of(travelling.text, capabilities))
+    spare = travelling.fallback
+    fits = spare is not None and len(spare) <= capabilities.max_characters and carrier_problem(spare, facts, capabilities) is None
+    return {
+        "kind": TRAVELS.index(travelling.route.kind) + 1, "parts": parts, "media": list(travelling.media), "fallback": spare if fits else None,
+        "deadline_s": facts.queue_deadline_s,
+    }  # fmt: skip
 
 
 async def _same(tx: Transaction, sender: Sender, message_id: int, stored: bytes, hashed: bytes) -> Message:
@@ -251,4 +289,6 @@ async def _same(tx: Transaction, sender: Sender, message_id: int, stored: bytes,
 
 
 def _request_hash(draft: Draft) -> bytes:
-    return hashlib.sha256(msgspec.json.encode([draft.number_id, draft.to, draft.text])).digest()
+    # A text without files hashes as it did before there were any: keys live on over an upgrade.
+    files = [draft.attachments] if draft.attachments else []
+    return hashlib.sha256(msgspec.json.encode([draft.number_id, draft.to, draft.text, *files])).digest()

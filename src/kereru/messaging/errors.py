@@ -1,7 +1,7 @@
 """What can go wrong in messaging, as people and programs read it."""
 
 from kereru.kernel.errors import Conflict, Invalid, NotFound
-from kereru.messaging.model import Reason
+from kereru.messaging.reasons import Reason
 
 
 class NoSuchConversation(NotFound):
@@ -40,12 +40,6 @@ class CannotSend(Invalid):
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.text)
         self.code = reason.code  # type: ignore[misc] - the reason's own code is the stable one
-
-
-class NoAttachments(Invalid):
-    """Files cannot be sent in this version. Send the text without them."""
-
-    code = "attachments_not_supported"
 
 
 class AttemptMovedOn(Conflict):

@@ -11,6 +11,8 @@ from kereru.carriers.contract import Capabilities
 from kereru.carriers.encoding import culprits, has_lone_surrogate, measure, split
 from kereru.carriers.numbering import is_costly_destination, is_e164, is_short_code
 from kereru.kernel.limits import TEXT_CHARACTERS
+from kereru.messaging.attachments.model import Attachment
+from kereru.messaging.reasons import Reason
 
 _BLANK = str.maketrans("", "", "\u200b\u200c\u200d\u2060\ufeff\u00ad")
 _SEVERAL = 4
@@ -39,13 +41,6 @@ class Status(IntEnum):
 FAILURES = frozenset({Status.UNDELIVERED, Status.FAILED, Status.EXPIRED})
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """Why, in a stable code and in words."""
-
-    code: str
-    text: str
-
-
 ConsentMark = Literal["stop", "start", "help", "review", "dismissed", "agreed"]
 StoppedBy = Literal["person", "carrier", "colleague"]
 STOPPED_BY: dict[int, StoppedBy] = {1: "person", 2: "carrier", 3: "colleague"}
@@ -70,7 +65,8 @@ class Message(msgspec.Struct, frozen=True):
     cut_to: str | None
     version: int
     can: tuple[str, ...]
-    attachments: tuple[str, ...] = ()
+    kind: Literal["sms", "mms", "sms_link"] = "sms"
+    attachments: tuple[Attachment, ...] = ()
     consent: ConsentMark | None = None
     automatic: Literal["help"] | None = None
 
@@ -130,14 +126,16 @@ class SendFacts(msgspec.Struct, frozen=True):
     platform_stopped: bool
     conversation_id: int | None
     has_inbound: bool
+    platform_mms: bool
+    number_mms: bool
 
 
 OPT_IN_OK = 2
 
 
-def text_problem(text: str) -> Reason | None:
-    """Why `text` cannot be sent as it stands, or None (bad inputs 1 to 4, 9, 10)."""
-    if not text.translate(_BLANK).strip():
+def text_problem(text: str, *, files: int = 0) -> Reason | None:
+    """Why `text` cannot be sent as it stands, or None (bad inputs 1 to 4, 9, 10). With files it may be empty."""
+    if not files and not text.translate(_BLANK).strip():
         return Reason("empty_text", "There is nothing to send yet. Write something first.")
     if len(text) > TEXT_CHARACTERS:
         return Reason("text_too_long", f"This text has {len(text):,} characters; at most {TEXT_CHARACTERS:,} fit. Shorten it or send it in pieces.")

@@ -1,6 +1,6 @@
 """What people read: conversations, messages, and both as they appear in changes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from kereru.carriers.encoding import measure
@@ -9,6 +9,8 @@ from kereru.kernel import ids
 from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import RETENTION_DAYS
 from kereru.messaging import store
+from kereru.messaging.attachments import queries as attachments
+from kereru.messaging.attachments.model import TRAVELS, Attachment
 from kereru.messaging.consent import Mark
 from kereru.messaging.errors import NoSuchConversation, NoSuchMessage
 from kereru.messaging.model import FAILURES, STOPPED_BY, Conversation, ConversationNumber, Message, Reason, Status, Stopped, abilities
@@ -24,14 +26,17 @@ async def conversation_page(
 ) -> tuple[list[Conversation], int | None]:
     """The activity list from `before` on, newest first (R82, R87), and from where it goes on, if it does."""
     rows = await store.conversation_page(tx, user_id, before=before, since=oldest_kept(now), limit=limit)
-    return [_conversation(row, region) for row in rows], rows[-1].last_message_id if len(rows) == limit else None
+    files = await _files(tx, rows)
+    return [_conversation(row, region, files) for row in rows], rows[-1].last_message_id if len(rows) == limit else None
 
 
 async def conversations(tx: Transaction, user_id: int, region: str, wanted: Sequence[int]) -> dict[int, Conversation]:
     """The user's conversations among `wanted`, by id."""
     if not wanted:
         return {}
-    return {row.id: _conversation(row, region) for row in await store.conversations_by_id(tx, user_id, wanted)}
+    rows = await store.conversations_by_id(tx, user_id, wanted)
+    files = await _files(tx, rows)
+    return {row.id: _conversation(row, region, files) for row in rows}
 
 
 async def conversation(tx: Transaction, user_id: int, region: str, conversation_id: int) -> Conversation:
@@ -47,28 +52,35 @@ async def message_page(tx: Transaction, user_id: int, conversation_id: int, *, b
     if not await store.owns(tx, user_id, conversation_id):
         raise NoSuchConversation
     rows = await store.message_page(tx, conversation_id, before=before, since=oldest_kept(now), limit=limit)
-    return [_message(row) for row in rows]
+    files = await _files(tx, rows)
+    return [_message(row, files) for row in rows]
 
 
 async def messages_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Message]:
     """Of these (user, message) pairs those that the user may see, for many users at once."""
     if not wanted:
         return {}
-    return {(row.user_id, row.id): _message(row) for row in await store.messages_seen(tx, wanted)}
+    rows = await store.messages_seen(tx, wanted)
+    files = await _files(tx, rows)
+    return {(row.user_id, row.id): _message(row, files) for row in rows}
 
 
 async def conversations_seen(tx: Transaction, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Conversation]:
     """Of these (user, conversation) pairs those that the user may see, each in that user's form, for many users at once."""
     if not wanted:
         return {}
-    return {(row.user_id, row.id): _conversation(row, row.region) for row in await store.conversations_seen(tx, wanted)}
+    rows = await store.conversations_seen(tx, wanted)
+    files = await _files(tx, rows)
+    return {(row.user_id, row.id): _conversation(row, row.region, files) for row in rows}
 
 
 async def messages(tx: Transaction, user_id: int, wanted: Sequence[int]) -> dict[int, Message]:
     """The user's messages among `wanted`, by id."""
     if not wanted:
         return {}
-    return {row.id: _message(row) for row in await store.messages_by_id(tx, user_id, wanted)}
+    rows = await store.messages_by_id(tx, user_id, wanted)
+    files = await _files(tx, rows)
+    return {row.id: _message(row, files) for row in rows}
 
 
 async def message(tx: Transaction, user_id: int, message_id: int) -> Message:
@@ -79,7 +91,16 @@ async def message(tx: Transaction, user_id: int, message_id: int) -> Message:
     return found[message_id]
 
 
-def _message(row: Row, *, id_: int | None = None, version: int | None = None, conversation_id: int | None = None) -> Message:
+Files = Mapping[int, tuple[Attachment, ...]]
+
+
+async def _files(tx: Transaction, rows: Sequence[Row]) -> Files:
+    """The files of the rows' messages; asked for only where there are any."""
+    wanted = [getattr(row, "message_id", None) or row.id for row in rows if row.files]
+    return await attachments.of_messages(tx, wanted)
+
+
+def _message(row: Row, files: Files, *, id_: int | None = None, version: int | None = None, conversation_id: int | None = None) -> Message:
     status = Status(row.status)
     unicode, segments = row.unicode, row.segments
     if not row.outbound:
@@ -104,13 +125,15 @@ def _message(row: Row, *, id_: int | None = None, version: int | None = None, co
         can=("resend",) if status in FAILURES or status is Status.UNKNOWN else (),
         consent=None if row.consent is None else Mark(row.consent).wire,
         automatic=None if row.automatic is None else "help",
+        kind=TRAVELS[int(row.kind) - 1],
+        attachments=files.get(message_id, ()),
     )
 
 
-def _conversation(row: Row, region: str) -> Conversation:
+def _conversation(row: Row, region: str, files: Files) -> Conversation:
     last = None
     if row.message_id is not None:
-        last = _message(row, id_=row.message_id, version=row.message_version, conversation_id=row.id)
+        last = _message(row, files, id_=row.message_id, version=row.message_version, conversation_id=row.id)
     stopped = None if row.stopped_at is None else Stopped(row.stopped_at, STOPPED_BY[row.stopped_by])
     return Conversation(
         id=ids.encode(row.id),

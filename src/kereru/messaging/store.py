@@ -13,7 +13,8 @@ _STOPPED = "LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.gr
 _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
-  m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, s.at AS stopped_at, s.source AS stopped_by"""
+  m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, m.kind, m.files,
+  s.at AS stopped_at, s.source AS stopped_by"""
 # Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
 # What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
@@ -34,7 +35,8 @@ _CONVERSATION_PAGE = (
 _CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())"
 
 _MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
-  m.cut_to, m.arrived_before, m.consent, m.automatic, m.version"""
+  m.cut_to, m.arrived_before, m.consent, m.automatic, m.version, m.kind,
+  m.files"""
 
 _MESSAGE_PAGE = f"""
 SELECT {_MESSAGE_COLUMNS} FROM message m
@@ -83,7 +85,8 @@ SELECT a.id AS assignment_id, u.group_id, u.feed_id, p.id AS platform_id, p.carr
   b.remote IS NOT NULL AS blocked, coalesce(s.stopped, false) AS stopped,
   EXISTS (SELECT 1 FROM assignment oa JOIN number own ON own.provider_id = oa.provider_id AND own.id = oa.number_id
           WHERE oa.provider_id = a.provider_id AND oa.user_id = a.user_id AND oa.ended_at IS NULL AND own.e164 = %(remote)s) AS to_own_number,
-  p.stopped_at IS NOT NULL AS platform_stopped, c.id AS conversation_id, c.last_inbound_id IS NOT NULL AS has_inbound
+  p.stopped_at IS NOT NULL AS platform_stopped, c.id AS conversation_id, c.last_inbound_id IS NOT NULL AS has_inbound,
+  p.mms AS platform_mms, coalesce(a.messaging_type, 2) = 2 AS number_mms
 FROM number n
 JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL AND a.user_id = %(user)s
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
@@ -113,18 +116,21 @@ WITH key AS (
     SET last_message_id = greatest(c.last_message_id, excluded.last_message_id), version = c.version + 1
   RETURNING c.id, c.version
 ), stored AS (
-  INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id)
-  SELECT scope_provider(), key.message_id, joined.id, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s FROM key, joined
+  INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id, kind, files)
+  SELECT scope_provider(), key.message_id, joined.id, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s,
+    %(kind)s, %(files)s
+  FROM key, joined
 ), waiting AS (
-  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, expires_at)
-  SELECT scope_provider(), key.message_id, %(platform)s, %(group)s, joined.id, 1, %(parts)s, app_now() + make_interval(secs => %(deadline_s)s)
+  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, media, fallback, expires_at)
+  SELECT scope_provider(), key.message_id, %(platform)s, %(group)s, joined.id, 1, %(parts)s, %(media)s, %(fallback)s,
+    app_now() + make_interval(secs => %(deadline_s)s)
   FROM key, joined
 )
 SELECT key.message_id, joined.id AS conversation_id, joined.version FROM key, joined
 """
 
 _RESENDABLE = """
-SELECT m.id, m.status, m.attempt, m.text, m.conversation_id, c.remote, a.number_id FROM message m
+SELECT m.id, m.status, m.attempt, m.text, m.conversation_id, m.kind, m.files, m.reason_code, c.remote, a.number_id FROM message m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound AND m.id >= (SELECT oldest_kept()) FOR UPDATE OF m
@@ -132,14 +138,15 @@ WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.outbound AND
 _IN_OUTBOX = "SELECT 1 FROM outbox WHERE provider_id = scope_provider() AND message_id = %(message)s"
 _RESEND = """
 WITH again AS (
-  UPDATE message SET attempt = attempt + 1, status = 1, reason_code = NULL, reason = NULL, version = version + 1
+  UPDATE message SET attempt = attempt + 1, status = 1, reason_code = NULL, reason = NULL, version = version + 1, kind = %(kind)s
   WHERE provider_id = scope_provider() AND id = %(message)s
   RETURNING id, attempt, conversation_id, version
 ), asked AS (
   INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT scope_provider(), id, attempt, 1 FROM again
 ), waiting AS (
-  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, expires_at)
-  SELECT scope_provider(), id, %(platform)s, %(group)s, conversation_id, attempt, %(parts)s, app_now() + make_interval(secs => %(deadline_s)s)
+  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, media, fallback, expires_at)
+  SELECT scope_provider(), id, %(platform)s, %(group)s, conversation_id, attempt, %(parts)s, %(media)s, %(fallback)s,
+    app_now() + make_interval(secs => %(deadline_s)s)
   FROM again
 )
 SELECT conversation_id, version FROM again

@@ -14,6 +14,8 @@ from kereru.kernel.errors import Forbidden, NotFound, Unauthenticated
 from kereru.tenancy.model import Level, Path
 
 OPT_KEY = "policy"
+STREAMS_KEY = "streams"
+"""Beside the policy in a route's `opt`: it reads its body itself, piece by piece, and holds its own limits."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 IN_PERSON = "in person"
 """The scope of routes that no API key serves: what decides who somebody is, he does himself."""

@@ -13,6 +13,7 @@ from kereru.messaging import store
 from world import World
 
 PHONES = ["+12025550142", "+12025550143"]
+WITHOUT_FILES = {"kind": 1, "files": 0, "media": [], "fallback": None}
 NOT_YET, OPEN, ACCEPTED, REFUSED, UNTOLD = range(1, 6)
 
 Name = tuple[int, int, int]
@@ -81,6 +82,7 @@ class Pipeline:
         [row] = self.run(
             store._QUEUE, client_id=f"key-{self.count:08d}", hash=b"x", assignment=self.world.ana.assignment_id, remote=phone, text="Hello",
             unicode=False, segments=1, group=self.world.ana.group_id, parts=[f"piece {n}" for n in range(parts)], deadline_s=600,
+            **WITHOUT_FILES,
         )  # fmt: skip
         self.tell(2, row.conversation_id, row.message_id, row.version)
 
@@ -186,7 +188,7 @@ class Pipeline:
         message = self.dice.choice(messages)
         if self.run(store._IN_OUTBOX, message=message.id):
             return
-        [row] = self.run(store._RESEND, message=message.id, group=self.world.ana.group_id, parts=["whole"], deadline_s=600)
+        [row] = self.run(store._RESEND, message=message.id, group=self.world.ana.group_id, parts=["whole"], deadline_s=600, **WITHOUT_FILES)
         self.tell(3, row.conversation_id, message.id, row.version)
 
     def deadline(self) -> None:

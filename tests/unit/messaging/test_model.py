@@ -10,7 +10,7 @@ from kereru.messaging.model import SendFacts, carrier_problem, parts_of, permiss
 FACTS = SendFacts(
     assignment_id=1, group_id=2, feed_id=3, platform_id=4, carrier="restcomm", takes_long_texts=False, queue_deadline_s=600,
     own_number="+12015550110", enabled=True, licensed=True, opt_in=2, blocked=False, stopped=False, to_own_number=False,
-    platform_stopped=False, conversation_id=None, has_inbound=False,
+    platform_stopped=False, conversation_id=None, has_inbound=False, platform_mms=True, number_mms=True,
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import random
 
 from msgspec.structs import replace
 
-from kereru.carriers.contract import Accepted, Deferred, Exchange, Outcome, Unknown
+from kereru.carriers.contract import Accepted, Deferred, Exchange, Outcome, Refused, Unknown
 from kereru.kernel.limits import EXCHANGE_BYTES
 from kereru.messaging.delivery.pace import retry_delay_s
 from kereru.messaging.delivery.store import ClaimedPart, Settlement
@@ -27,6 +27,11 @@ def settlement(part: ClaimedPart, outcome: Outcome, dice: random.Random) -> Sett
         wait_s = retry_delay_s(part.deferrals, retry_after_s, dice)
         return replace(worded, outcome="deferred", retry_s=wait_s, stop_account=outcome.account_problem)
     return replace(worded, outcome="refused", opted_out=outcome.opted_out)
+
+
+def surely_refused(outcome: Outcome) -> bool:
+    """Whether the carrier did not take it and never will, for a reason that another form of the same text may not have."""
+    return isinstance(outcome, Refused) and not (outcome.opted_out or outcome.account_problem)
 
 
 def unsent(part: ClaimedPart) -> Settlement:

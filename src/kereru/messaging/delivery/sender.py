@@ -28,7 +28,7 @@ from kereru.kernel.metrics import Codes, counter, gauge
 from kereru.messaging.delivery import store
 from kereru.messaging.delivery.gate import Gate
 from kereru.messaging.delivery.look_up import look_up_due
-from kereru.messaging.delivery.outcomes import UNWRITTEN, broken, settlement, unsent, unwritten
+from kereru.messaging.delivery.outcomes import UNWRITTEN, broken, settlement, surely_refused, unsent, unwritten
 from kereru.messaging.delivery.pace import Circuit, TokenBucket, retry_delay_s
 from kereru.messaging.delivery.part_reference import PartName, put_together
 from kereru.messaging.delivery.store import ClaimedPart, Settlement
@@ -298,7 +298,7 @@ class Line:
             name = put_together(PartName(part.message_id, part.attempt, part.part))
             path = platform.adapter.status_path(name)
             callback = platform.callback_base + path if path else None
-            outbound = OutboundPart(part_id=name, from_=part.from_number, to=part.to_number, text=part.text, status_callback_url=callback)
+            outbound = OutboundPart(name, part.from_number, part.to_number, part.text, part.media, callback)
             await self.sender.faults.reach("delivery.before_handover")
             # The last look at the clock: a process that was stopped past its lease wakes up here.
             if self.sender.clock.monotonic() >= self.valid_until:
@@ -306,8 +306,13 @@ class Line:
             begun = True
             with _in_flight.labels(carrier).track_inprogress():
                 outcome = await platform.adapter.send_part(platform.access, outbound)
+                as_links = part.fallback is not None and surely_refused(outcome)
+                if as_links:
+                    # The carrier surely did not take the MMS: the same text with links instead, and the screen says so (P27).
+                    linked = OutboundPart(name, part.from_number, part.to_number, part.fallback or "", (), callback)
+                    outcome = await platform.adapter.send_part(platform.access, linked)
                 await self.sender.faults.reach("delivery.after_handover")
-            settled = replace(settlement(part, outcome, self.sender.dice), credentials=credentials)
+            settled = replace(settlement(part, outcome, self.sender.dice), credentials=credentials, as_links=as_links)
         except Exception as error:  # noqa: BLE001 - see above
             _log.error("handover.broken", message=part.message_id, begun=begun, error=repr(error))
             settled = broken(part) if begun else replace(unsent(part), retry_s=retry_delay_s(part.deferrals, None, self.sender.dice))

@@ -25,7 +25,10 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClaimedPart(msgspec.Struct, frozen=True):
-    """A part to hand over. `tries` names this hand-over, numbers are E.164 (or a short code), `deferrals` says how often its text was put off."""
+    """A part to hand over. `tries` names this hand-over, numbers are E.164 (or a short code), `deferrals` says how often its text was put off.
+
+    `media`: addresses of an MMS's files, which the carrier fetches; `fallback`: the same text with links to them (P27).
+    """
 
     message_id: int
     attempt: int
@@ -35,6 +38,8 @@ class ClaimedPart(msgspec.Struct, frozen=True):
     to_number: str
     text: str
     deferrals: int
+    media: tuple[str, ...] = ()
+    fallback: str | None = None
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +60,8 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     credentials: str = ""
     """With `stop_account`: the SHA-256, in hexadecimal, of the sealed credentials that the carrier refused."""
     opted_out: bool = False
+    as_links: bool = False
+    """The MMS was refused for certain, and this is how its text with links ended."""
 
 
 async def take_leases(tx: Transaction, holder: str, ttl_s: float) -> list[Row]:
@@ -82,7 +89,7 @@ async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str
     for row in rows:
         if row.feed_id is not None:
             tx.wake(row.feed_id, row.feed_number)
-    return [ClaimedPart(*row[:8]) for row in rows if row.message_id is not None]
+    return [ClaimedPart(*row[:8], media=tuple(row.media), fallback=row.fallback) for row in rows if row.message_id is not None]
 
 
 async def give_back(tx: Transaction, provider_id: int, platform_id: int, epoch: int, in_hand: Sequence[int]) -> None:
@@ -97,6 +104,9 @@ async def settle(tx: Transaction, provider_id: int, platform_id: int, items: Seq
     stops = [{"provider": provider_id, "message": item.message, "opted_out": True} for item in items if item.opted_out]
     news = await consent_store.learn(tx, msgspec.json.encode(stops).decode()) if stops else []
     _wake(tx, await tx.rows(_SETTLE, params))
+    linked = [item.message for item in items if item.as_links]
+    if linked:
+        await tx.run("SELECT went_as_links(%(provider)s, %(messages)s::bigint[])", {"provider": provider_id, "messages": linked})
     await consent_store.tell(tx, news)
 
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 import psycopg
 
-from kereru.carriers.contract import ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState, Unrecognised
+from kereru.carriers.contract import ArrivalBatch, Exchange, InboundText, MediaReference, ReceiptReport, ReceiptState, Unrecognised
 from kereru.carriers.ingress import NotDurable
 from kereru.kernel.db import INSTALLATION, Database
 from kereru.kernel.errors import KereruError
@@ -56,6 +56,7 @@ class _Text(msgspec.Struct, frozen=True):
     raw: str
     request: str
     place: int
+    media: tuple[MediaReference, ...] | None = None
 
 
 class _Receipt(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ class Sink:
 
     async def _write_texts(self, items: Sequence[_Text]) -> None:
         async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-            rows = await store.texts(tx, msgspec.json.encode(items).decode())
+            rows = await store.texts(tx, msgspec.json.encode(items).decode(), media=any(item.media for item in items))
             kept = [(items[int(row.ordinal) - 1], row) for row in rows if row.outcome in STORED]
             marked = [(item, row.message_id, mark) for item, row in kept if (mark := item.mark) is not None]
             if marked:
@@ -186,6 +187,7 @@ def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
         raw=f"flags: {' '.join(arrival.raw_flags)}\n\n{raw}" if arrival.raw_flags else raw,
         request=request,
         place=place,
+        media=arrival.media or None,
     )
 
 

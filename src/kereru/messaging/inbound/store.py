@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from kereru.kernel.db import Row, Transaction
+from kereru.kernel.jobs import JOB_CHANNEL
 from kereru.messaging.remote_consent import store as consent_store
 
 _TEXTS = "SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)"
+# Texts with files: those stored and not blocked get theirs in the same statement, which still ends with nothing but the commit to come.
+_TEXTS_AND_FILES = """
+WITH done AS MATERIALIZED (SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)),
+files AS MATERIALIZED (
+  SELECT ingest_files(%(items)s::text::jsonb, array_agg(d.ordinal), array_agg(d.message_id)) AS stored FROM done d WHERE d.outcome IN (1, 2))
+SELECT done.* FROM done, files
+"""
 _RECEIPTS = "SELECT feed_id, number AS feed_number FROM ingest_receipts(%(items)s::text::jsonb)"
 _MARK = "SELECT feed_id, number AS feed_number FROM mark_consent(%(providers)s::bigint[], %(messages)s::bigint[], %(marks)s::smallint[])"
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
@@ -14,10 +22,12 @@ _RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS o
 _UNREADABLE = "SELECT ingest_unreadable(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s)"
 
 
-async def texts(tx: Transaction, items: str) -> list[Row]:
-    """Store a batch of texts (JSON list); wakes the feeds they went to."""
-    rows = await tx.rows(_TEXTS, {"items": items})
+async def texts(tx: Transaction, items: str, *, media: bool = False) -> list[Row]:
+    """Store a batch of texts (JSON list); wakes the feeds they went to and, where some of them have `media`, whoever fetches files."""
+    rows = await tx.rows(_TEXTS_AND_FILES if media else _TEXTS, {"items": items})
     _wake(tx, rows)
+    if media:
+        tx.notify(JOB_CHANNEL)
     return rows
 
 

@@ -17,7 +17,7 @@ type Same<Ours, Api> =
     : 'fields that are missing here'
 
 export const checked: [
-  Same<ours.Reason, Theirs['messaging_model_Reason']>,
+  Same<ours.Reason, Theirs['messaging_reasons_Reason']>,
   Same<ours.Role, Theirs['SessionRole']>,
   Same<ours.Session, Theirs['Session']>,
   Same<ours.SignedIn, Theirs['SignedIn']>,

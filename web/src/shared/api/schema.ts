@@ -1049,6 +1049,126 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** UploadAttachment */
+        post: operations["uploadAttachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ReadAttachmentLimits */
+        get: operations["readAttachmentLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ReadAttachment */
+        get: operations["readAttachment"];
+        put?: never;
+        post?: never;
+        /** RemoveAttachment */
+        delete: operations["removeAttachment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{attachment_id}/shrink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** ShrinkAttachment */
+        post: operations["shrinkAttachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{attachment_id}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** FetchAttachment */
+        post: operations["fetchAttachment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{attachment_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ReadAttachmentContent */
+        get: operations["readAttachmentContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/attachments/{attachment_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ReadAttachmentPreview */
+        get: operations["readAttachmentPreview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conversations/{conversation_id}/block": {
         parameters: {
             query?: never;
@@ -1306,6 +1426,24 @@ export interface components {
             can: string[];
             warnings?: string[];
         };
+        /** Attachment */
+        Attachment: {
+            id: string;
+            name: string;
+            content_type: string;
+            /** @enum {string} */
+            kind: "picture" | "audio" | "video" | "pdf" | "text" | "contact" | "other";
+            bytes: number;
+            /** @enum {string} */
+            state: "coming" | "ready" | "failed";
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
+            width: number | null;
+            height: number | null;
+            preview_width: number | null;
+            preview_height: number | null;
+            as_media: boolean;
+            inline: boolean;
+        };
         /** BlockBody */
         BlockBody: {
             /** @default  */
@@ -1475,7 +1613,7 @@ export interface components {
             to: string;
             text: string;
             /** @default [] */
-            attachments: string[];
+            attachments: (string | unknown)[];
         };
         /** EvidenceEntry */
         EvidenceEntry: {
@@ -1491,6 +1629,15 @@ export interface components {
                 [key: string]: unknown;
             };
             hash: string;
+        };
+        /** FileRoute */
+        FileRoute: {
+            id: string;
+            /** @enum {string} */
+            how: "mms" | "link";
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
+            /** @default false */
+            shrinkable: boolean;
         };
         /** GroupBody */
         GroupBody: {
@@ -1585,6 +1732,14 @@ export interface components {
             name: string;
             email: string;
         };
+        /** Limits */
+        Limits: {
+            bytes: number;
+            pixels: number;
+            files: number;
+            types: components["schemas"]["TypeLimit"][];
+            numbers: components["schemas"]["NumberLimit"][];
+        };
         /** LinkShown */
         LinkShown: {
             kind: string;
@@ -1608,7 +1763,7 @@ export interface components {
             /** @enum {string} */
             direction: "in" | "out";
             status: string;
-            reason: components["schemas"]["messaging_model_Reason"] | null;
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
             /** @enum {null|string} */
             hidden: "withheld" | "blocked" | null;
             text: string | null;
@@ -1635,7 +1790,7 @@ export interface components {
             direction: "in" | "out";
             text: string;
             status: string;
-            reason: components["schemas"]["messaging_model_Reason"] | null;
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
             /** Format: date-time */
             at: string;
             /** @enum {string} */
@@ -1646,8 +1801,13 @@ export interface components {
             cut_to: string | null;
             version: number;
             can: string[];
+            /**
+             * @default sms
+             * @enum {string}
+             */
+            kind: "sms" | "mms" | "sms_link";
             /** @default [] */
-            attachments: string[];
+            attachments: components["schemas"]["Attachment"][];
             /** @enum {null|string} */
             consent?: "stop" | "start" | "help" | "review" | "dismissed" | "agreed" | null;
             /** @enum {null|string} */
@@ -1666,7 +1826,7 @@ export interface components {
             /** @enum {string} */
             direction: "inbound" | "outbound-api";
             status: string;
-            reason: components["schemas"]["messaging_model_Reason"] | null;
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
             /** @enum {null|string} */
             hidden: "withheld" | "blocked" | null;
             text: string | null;
@@ -1716,6 +1876,15 @@ export interface components {
             takes_long_texts: boolean;
             /** @default false */
             token_hash: boolean;
+        };
+        /** NumberLimit */
+        NumberLimit: {
+            number_id: string;
+            mms: boolean;
+            reason: components["schemas"]["messaging_reasons_Reason"] | null;
+            endings: string[];
+            bytes: number;
+            files: number;
         };
         /** OptInBody */
         OptInBody: {
@@ -1866,8 +2035,9 @@ export interface components {
             kind: "sms" | "mms" | "sms_link";
             /** @enum {string} */
             verdict: "ok" | "warn" | "stop";
-            reasons: components["schemas"]["messaging_model_Reason"][];
+            reasons: components["schemas"]["messaging_reasons_Reason"][];
             conversation_id: string | null;
+            files: components["schemas"]["FileRoute"][];
         };
         /** PresentedChange */
         PresentedChange: {
@@ -2008,6 +2178,10 @@ export interface components {
             region?: string | null;
             exclude_leading_zero?: boolean | null;
         };
+        /** ShrinkBody */
+        ShrinkBody: {
+            number_id: string;
+        };
         /** SignInBody */
         SignInBody: {
             email: string;
@@ -2053,6 +2227,13 @@ export interface components {
             name: string;
             users: number;
             can: string[];
+        };
+        /** TypeLimit */
+        TypeLimit: {
+            ending: string;
+            content_type: string;
+            /** @enum {string} */
+            kind: "picture" | "audio" | "video" | "pdf" | "text" | "contact" | "other";
         };
         /** UserBody */
         UserBody: {
@@ -2128,17 +2309,17 @@ export interface components {
             id: string;
             name: string;
         };
-        /** Reason */
-        messaging_model_Reason: {
-            code: string;
-            text: string;
-        };
         /** Stopped */
         messaging_model_Stopped: {
             /** Format: date-time */
             at: string;
             /** @enum {string} */
             by: "person" | "carrier" | "colleague";
+        };
+        /** Reason */
+        messaging_reasons_Reason: {
+            code: string;
+            text: string;
         };
         /** Named */
         provisioning_numbers_presenting_Named: {
@@ -4307,6 +4488,195 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    uploadAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readAttachmentLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Limits"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    shrinkAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShrinkBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    fetchAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Attachment"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readAttachmentContent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    readAttachmentPreview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": unknown;
                 };
             };
             default: components["responses"]["Problem"];

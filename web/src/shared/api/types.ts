@@ -1,5 +1,14 @@
 /** The shapes of /api/v1 that the web application uses. Ids are decimal strings, times ISO 8601 in UTC. */
 
+import type { components } from './schema'
+
+/** A file that was sent, that came, or that waits to be sent. */
+export type Attachment = components['schemas']['Attachment']
+/** What may be uploaded, and what each number sends as MMS. */
+export type Limits = components['schemas']['Limits']
+/** How one file of a draft would travel. */
+export type FileRoute = components['schemas']['FileRoute']
+
 export type Direction = 'in' | 'out'
 export type Encoding = 'gsm7' | 'ucs2'
 export type Status =
@@ -104,7 +113,9 @@ export interface Message {
   attempt: number
   arrived_before: boolean
   cut_to: string | null
-  attachments: string[]
+  /** How it travelled: a text, a text with pictures, or a text with links to files. */
+  kind: 'sms' | 'mms' | 'sms_link'
+  attachments: Attachment[]
   /** What an inbound text is to consent; `review`: its writer may want no more texts. */
   consent: 'stop' | 'start' | 'help' | 'review' | 'dismissed' | 'agreed' | null
   /** Sent by the server itself, as the answer to this. */
@@ -184,4 +195,5 @@ export interface Preflight {
   verdict: 'ok' | 'warn' | 'stop'
   reasons: Reason[]
   conversation_id: string | null
+  files: FileRoute[]
 }

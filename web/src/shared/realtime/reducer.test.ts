@@ -30,6 +30,7 @@ function message(id: number, more: Partial<Message> = {}): Message {
     attempt: 1,
     arrived_before: false,
     cut_to: null,
+    kind: 'sms',
     attachments: [],
     consent: null,
     automatic: null,

@@ -25,6 +25,8 @@ from kereru.carriers.inbound import arrived_number, carrier_key, is_answerable
 _STATUS_PATH = re.compile(r"/status/([0-9]{1,36})", re.ASCII)
 _ANSWER = WebhookAnswer(200, ((b"content-type", b"text/xml; charset=utf-8"), (b"content-length", b"11")), b"<Response/>")
 _MEDIA_MAX = 10
+_LISTED_MAX = 20
+_LAYOUT = "application/smil"
 
 
 class RestcommWebhooks:
@@ -99,12 +101,13 @@ def _text(request: WebhookRequest, fields: dict[str, str], flags: tuple[str, ...
 
 
 def _media(fields: dict[str, str]) -> tuple[MediaReference, ...]:
-    """Files of an MMS (C.2: fetched with the account's own Basic credentials)."""
+    """Files of an MMS (C.2: fetched with the account's own Basic credentials), without the layout that phones add (P25)."""
     count = fields.get("NumMedia", "0")
     if not (count.isascii() and count.isdigit()):
         return ()
-    found = [(fields.get(f"MediaUrl{n}"), fields.get(f"MediaContentType{n}")) for n in range(min(int(count[:3]), _MEDIA_MAX))]
-    return tuple(MediaReference(url, kind, with_credentials=True) for url, kind in found if url)
+    found = [(fields.get(f"MediaUrl{n}"), fields.get(f"MediaContentType{n}")) for n in range(min(int(count[:3]), _LISTED_MAX))]
+    kept = [MediaReference(url, kind, with_credentials=True) for url, kind in found if url and not (kind or "").lower().startswith(_LAYOUT)]
+    return tuple(kept[:_MEDIA_MAX])
 
 
 def _receipt(request: WebhookRequest, fields: dict[str, str], flags: tuple[str, ...], part_id: int) -> Arrival:
