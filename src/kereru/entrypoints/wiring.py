@@ -14,6 +14,7 @@ from kereru.kernel.settings import Settings
 from kereru.messaging.commands import release_withheld
 from kereru.messaging.deletion import count_messages, delete_messages, forget_references
 from kereru.messaging.delivery.sender import OpenPlatform
+from kereru.messaging.remote_consent.commands import consent_follows
 from kereru.provisioning.desk import Desk, MessagesPort
 from kereru.provisioning.holdings import UserHoldings, place_of_assignment
 from kereru.provisioning.platforms.alerts import alert_recipients_guard
@@ -41,7 +42,7 @@ async def record_history(
 
 def portal_ports() -> dict[str, object]:
     """What the portal's routes of tenancy take from the slices above, by the names they ask for."""
-    return {"alert_guard": alert_recipients_guard, "holdings": UserHoldings()}
+    return {"alert_guard": alert_recipients_guard, "holdings": UserHoldings(), "consent_follows": consent_follows}
 
 
 def sealer_of(master_key: bytes) -> Sealer:

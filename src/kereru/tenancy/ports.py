@@ -14,6 +14,14 @@ class AlertGuard(Protocol):
         ...
 
 
+class ConsentFollows(Protocol):
+    """Filled by messaging: what people said to a user's numbers goes with him to another group (G17, G35)."""
+
+    async def __call__(self, tx: Transaction, provider_id: int, user_id: int, from_group: int, to_group: int) -> None:
+        """Called last in the transaction of a move; it takes feeds' locks. The user's row is held, and stands in the new group."""
+        ...
+
+
 class Holdings(Protocol):
     """Filled by provisioning: what hangs on users besides their sign-ins."""
 

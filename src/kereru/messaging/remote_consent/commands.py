@@ -8,6 +8,7 @@ from kereru.messaging.errors import NoSuchConversation
 from kereru.messaging.model import text_problem
 from kereru.messaging.remote_consent import store
 from kereru.messaging.remote_consent.errors import BadHelpAnswer, NotYoursToAllow
+from kereru.provisioning.changes import lock_numbers, make_readers_reload
 from kereru.provisioning.desk import Author
 from kereru.provisioning.evidence.commands import witness_event
 from kereru.provisioning.evidence.model import Event
@@ -48,6 +49,21 @@ async def allow(tx: Transaction, provider_id: int, user_id: int, conversation_id
         raise NotYoursToAllow
     await witness_event(tx, Event.REMOTE_ALLOWED, facts.assignment_id, author.witness, remote=ending(facts.remote))
     await _tell(tx, provider_id, facts, [], whole_group=True)
+
+
+async def consent_follows(tx: Transaction, provider_id: int, user_id: int, from_group: int, to_group: int) -> None:
+    """A user was moved to another group: whoever said STOP to the old one and texts with one of his numbers is stopped in the new one too, unless he
+    said START there since. Other people's STOPs stay with the group that they were said to. It takes feeds' locks, so it comes last.
+    """
+    # Inbound batches hold a number while they read its user's group, so what is said from here on is said to the new one.
+    await lock_numbers(tx, await store.numbers_of(tx, user_id))
+    carried = await store.carry_over(tx, user_id, from_group, to_group)
+    alike = [row for remote in carried for row in await store.alike(tx, to_group, remote)]
+    feed_id = await store.feed_of(tx, user_id)
+    others = sorted({row for row in alike if row.feed_id != feed_id})
+    await append(tx, provider_id, [Entry(row.feed_id, ChangeKind.CONVERSATION_CHANGED, row.version, row.conversation_id) for row in others])
+    # His own conversations may stand otherwise than before in either way.
+    await make_readers_reload(tx, [feed_id])
 
 
 async def set_help_answer(tx: Transaction, path: Path, text: str, author: Author) -> Row:

@@ -26,6 +26,18 @@ _ALLOW = """
 UPDATE remote_consent SET stopped = false, at = app_now()
 WHERE provider_id = scope_provider() AND group_id = %(group)s AND remote = %(remote)s AND stopped AND source = 3
 """
+# A row that is not stopped and holds HELP alone (its two times are one) says nothing against a STOP.
+_CARRY_OVER = """
+INSERT INTO remote_consent AS c (provider_id, group_id, remote, stopped, at, source)
+SELECT s.provider_id, %(to)s, s.remote, true, s.at, s.source FROM remote_consent s
+WHERE s.provider_id = scope_provider() AND s.group_id = %(from)s AND s.stopped AND EXISTS (
+  SELECT 1 FROM assignment a JOIN conversation v ON v.provider_id = a.provider_id AND v.assignment_id = a.id AND v.remote = s.remote
+  WHERE a.provider_id = s.provider_id AND a.user_id = %(user)s)
+ORDER BY s.remote
+ON CONFLICT (provider_id, group_id, remote) DO UPDATE SET stopped = true, at = excluded.at, source = excluded.source
+  WHERE NOT c.stopped AND (c.at < excluded.at OR c.at BETWEEN c.helped_at AND c.helped_at + interval '1 second')
+RETURNING c.remote
+"""
 _JUDGE = """
 UPDATE message SET consent = %(mark)s, version = version + 1
 WHERE provider_id = scope_provider() AND conversation_id = %(conversation)s AND id = ANY (%(messages)s) AND consent = 4 AND visibility = 0
@@ -78,6 +90,25 @@ async def stop(tx: Transaction, group_id: int, remote: str) -> bool:
 async def allow(tx: Transaction, group_id: int, remote: str) -> bool:
     """Take back what somebody of the business said; a STOP of the person or the carrier stays. Whether anything changed."""
     return await tx.run(_ALLOW, {"group": group_id, "remote": remote}) == 1
+
+
+async def numbers_of(tx: Transaction, user_id: int) -> list[int]:
+    """The numbers that a user holds now."""
+    rows = await tx.rows(
+        "SELECT number_id FROM assignment WHERE provider_id = scope_provider() AND user_id = %(user)s AND ended_at IS NULL", {"user": user_id}
+    )
+    return [row.number_id for row in rows]
+
+
+async def feed_of(tx: Transaction, user_id: int) -> int:
+    """A user's feed."""
+    return await tx.value("SELECT feed_id FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s", {"user": user_id})
+
+
+async def carry_over(tx: Transaction, user_id: int, from_group: int, to_group: int) -> list[str]:
+    """STOPs of one group, by people who text with this user, stand in another group too; whose that is news there."""
+    rows = await tx.rows(_CARRY_OVER, {"user": user_id, "from": from_group, "to": to_group})
+    return [row.remote for row in rows]
 
 
 async def open_wishes(tx: Transaction, conversation_id: int, up_to: int) -> list[int]:

@@ -21,12 +21,13 @@ from kereru.tenancy.people.commands import (
     UserChanges,
     delete_portal_account,
     delete_user,
+    move_user,
     require_may_join,
     update_portal_account,
     update_user,
 )  # fmt: skip
 from kereru.tenancy.policy import PORTAL, Principal, policy, reach
-from kereru.tenancy.ports import AlertGuard, Holdings
+from kereru.tenancy.ports import AlertGuard, ConsentFollows, Holdings
 from kereru.tenancy.requests import Cursor, Limit, Query, Typed, may_write, organisation_id, organisation_within, person_id, user_within
 
 OfReseller = Annotated[str | None, Parameter(description="Only those below this reseller.")]
@@ -95,8 +96,9 @@ class UserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangeUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change; what is not named, or null, stays."""
+    """What to change; what is not named, or null, stays. `group_id`: the group he moves to, with his numbers and messages."""
 
+    group_id: str | None = None
     name: Typed | None = None
     email: Typed | None = None
     external_id: Typed | None = None
@@ -183,14 +185,24 @@ async def get_user(user_id: str, principal: Principal, database: Database) -> Us
         return await _user(tx, principal, id_)
 
 
-@patch("/users/{user_id:str}", opt=policy(PORTAL(), user_id="user"), operation_id="updateUser", summary="Change a user")
-async def change_user(user_id: str, principal: Principal, database: Database, alert_guard: AlertGuard, data: ChangeUserBody) -> UserShown:
-    """Raises NoSuchPerson, NotAName, NotAnEmail, Invalid, EmailTaken, ExternalIdTaken, BelongsHigher, OwnAccount."""
+@patch("/users/{user_id:str}", opt=policy(PORTAL(), user_id="user"), operation_id="updateUser", summary="Change a user, or move him to another group")
+async def change_user(
+    user_id: str, principal: Principal, database: Database, alert_guard: AlertGuard, consent_follows: ConsentFollows, data: ChangeUserBody
+) -> UserShown:
+    """A move needs authority over both groups. Who said STOP to one of his numbers is stopped in the new group too.
+
+    Raises NoSuchPerson, NoSuchOrganisation, NotAName, NotAnEmail, Invalid, EmailTaken, ExternalIdTaken, BelongsHigher, OwnAccount.
+    """
     id_ = person_id(user_id)
-    changes = UserChanges(**msgspec.structs.asdict(data))
+    fields = msgspec.structs.asdict(data)
+    changes = UserChanges(**{name: value for name, value in fields.items() if name != "group_id"})
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         await user_within(tx, principal, id_)
         await update_user(tx, principal.provider_id, id_, changes, alert_guard, within=reach(principal), by=actor_of(principal))
+        if data.group_id is not None:
+            to = organisation_id(data.group_id)
+            await organisation_within(tx, principal, Level.GROUP, to)
+            await move_user(tx, principal.provider_id, id_, to, consent_follows, by=actor_of(principal))
         return await _user(tx, principal, id_)
 
 
@@ -391,11 +403,13 @@ def _able(row: Row, principal: Principal, *more: str) -> list[str]:
 
 
 def _user_shown(row: Row, principal: Principal) -> UserShown:
+    within = reach(principal)
+    movable = ["move"] if within.whole or within.resellers or len(within.groups) > 1 else []
     return UserShown(
         id=ids.encode(row.id), name=row.name, email=row.email, group_id=ids.encode(row.group_id), group=row.group_name,
         reseller_id=ids.encode(row.reseller_id), reseller=row.reseller, external_id=row.external_id, computer_name=row.computer_name,
         external_reference=row.external_reference, region=row.region, exclude_leading_zero=row.exclude_leading_zero, language=row.language,
-        timezone=row.timezone, invited=row.invited, second_factor=row.second_factor, disabled=row.disabled, can=_able(row, principal),
+        timezone=row.timezone, invited=row.invited, second_factor=row.second_factor, disabled=row.disabled, can=_able(row, principal, *movable),
     )  # fmt: skip
 
 

@@ -6,18 +6,20 @@ import msgspec
 from psycopg.errors import UniqueViolation
 
 from kereru.kernel.db import Row, Transaction
+from kereru.tenancy import queries
+from kereru.tenancy import store as tenancy_store
 from kereru.tenancy.access import commands as access
 from kereru.tenancy.access import store as access_store
 from kereru.tenancy.access.mails import MailKind, write_mail
 from kereru.tenancy.commands import email_taken, external_id_taken
-from kereru.tenancy.errors import BelongsHigher, NoSuchPerson, OwnAccount
+from kereru.tenancy.errors import BelongsHigher, NoSuchOrganisation, NoSuchPerson, OwnAccount
 from kereru.tenancy.history.commands import record
 from kereru.tenancy.history.model import OPERATOR, Actor
 from kereru.tenancy.model import Level, Path, check_locale, clean_detail, clean_email, clean_name
 from kereru.tenancy.people import store
 from kereru.tenancy.people.deletion import delete_people, drop_empty_sign_ins, require_no_numbers
 from kereru.tenancy.policy import Reach
-from kereru.tenancy.ports import AlertGuard, Holdings
+from kereru.tenancy.ports import AlertGuard, ConsentFollows, Holdings
 
 SWITCHES = ("send_technical", "send_alerts", "send_invoices", "send_licence_expiry")
 _DETAILS = ("external_id", "computer_name", "external_reference")
@@ -71,6 +73,24 @@ async def update_user(
     access.tell(tx, provider_id, row.sign_in_id)
     if after["disabled"] and not before["disabled"]:
         await guard(tx, provider_id)
+
+
+async def move_user(tx: Transaction, provider_id: int, user_id: int, group_id: int, follows: ConsentFollows, *, by: Actor = OPERATOR) -> None:
+    """Move a user to another group; authority over him follows at once (G32). His numbers, messages, opt-in and blocks go with him, and so does what
+    people said to his numbers. Raises NoSuchPerson, NoSuchOrganisation.
+    """
+    row = await _lock(tx, store.LOCK_USER, provider_id, user_id)
+    if row.group_id == group_id:
+        return
+    name = await tx.value(tenancy_store.HOLD_GROUP, {"provider_id": provider_id, "id": group_id})
+    path = await queries.path_of(tx, provider_id, Level.GROUP, group_id)
+    if name is None or path is None:
+        raise NoSuchOrganisation
+    await tx.run(store.MOVE_USER, {"provider_id": provider_id, "id": user_id, "group_id": group_id})
+    at = Path(provider_id, path.reseller_id, group_id, user_id)
+    await record(tx, by, "user.moved", "user", user_id, row.name, {"group": row.group_name}, {"group": name}, path=at)
+    access.tell(tx, provider_id, row.sign_in_id)
+    await follows(tx, provider_id, user_id, row.group_id, group_id)
 
 
 async def update_portal_account(

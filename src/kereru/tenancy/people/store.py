@@ -33,6 +33,8 @@ UPDATE end_user SET name = %(name)s, external_id = %(external_id)s, computer_nam
 WHERE provider_id = %(provider_id)s AND id = %(id)s
 """
 
+MOVE_USER = "UPDATE end_user SET group_id = %(group_id)s WHERE provider_id = %(provider_id)s AND id = %(id)s"
+
 _ACCOUNTS = """
 SELECT p.id, p.name, i.email, p.level, p.organisation_id, coalesce(g.name, s.name, v.name) AS organisation,
   coalesce(g.reseller_id, s.id) AS reseller_id, g.id AS group_id, p.send_technical, p.send_alerts, p.send_invoices, p.send_licence_expiry,

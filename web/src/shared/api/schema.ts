@@ -356,7 +356,7 @@ export interface paths {
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
-        /** Change a user */
+        /** Change a user, or move him to another group */
         patch: operations["updateUser"];
         trace?: never;
     };
@@ -1509,6 +1509,7 @@ export interface components {
         };
         /** ChangeUserBody */
         ChangeUserBody: {
+            group_id?: string | null;
             name?: string | null;
             email?: string | null;
             external_id?: string | null;
