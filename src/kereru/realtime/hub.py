@@ -8,11 +8,13 @@ client costs neither memory nor the others' time (G25).
 import asyncio
 import contextlib
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import psycopg
 
+from kereru.kernel.breath import Breath
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, ProviderScope, Transaction
 from kereru.kernel.errors import Unavailable
@@ -33,7 +35,10 @@ PAGE: Final = 100
 
 AUDIENCES_PER_READ: Final = 50
 HEADS_EVERY_S: Final = 3.0
-HEADS_PER_QUERY: Final = 2_000
+HEADS_PER_QUERY: Final = 100
+"""Small, and spread over the time between two looks: thousands at once would hold up every push that comes meanwhile."""
+
+ROUND_EVERY_S: Final = 0.004
 _READS_AT_ONCE = 3
 _NEVER_SEEN = -1
 _LONGEST_BACK_OFF_S = 30.0
@@ -84,6 +89,7 @@ class Hub:
         self._by_feed: dict[int, set[AudienceKey]] = {}
         self._dirty: dict[int, dict[AudienceKey, None]] = {}
         self._rounds: dict[int, asyncio.Task[None]] = {}
+        self._breaths: defaultdict[int, Breath] = defaultdict(lambda: Breath(ROUND_EVERY_S))
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self._compare_now = asyncio.Event()
         self._comparing: asyncio.Task[None] | None = None
@@ -205,6 +211,7 @@ class Hub:
         dirty = self._dirty[provider_id]
         try:
             while dirty:
+                await self._breaths[provider_id].take()
                 keys = list(itertools.islice(dirty, AUDIENCES_PER_READ))
                 for key in keys:
                     del dirty[key]
@@ -328,22 +335,31 @@ class Hub:
 
     async def _compare_for_ever(self) -> None:
         while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._compare_now.wait(), self._heads_every_s)
+            begun = asyncio.get_running_loop().time()
+            asked = self._compare_now.is_set()
             self._compare_now.clear()
             try:
-                await self._compare()
+                await self._compare(at_once=asked)
             except (Unavailable, psycopg.Error) as error:
                 _log.warning("heads could not be compared", error=type(error).__name__)
                 await asyncio.sleep(0.5)
                 self._compare_now.set()
+            await self._asked_within(begun + self._heads_every_s - asyncio.get_running_loop().time())
 
-    async def _compare(self) -> None:
-        """Find feeds that have moved although nobody said so."""
+    async def _compare(self, *, at_once: bool) -> None:
+        """Find feeds that have moved although nobody said so: little by little, unless somebody asks."""
         watched = sorted({(key[0], feed) for feed, keys in self._by_feed.items() for key in keys})
+        pause_s = self._heads_every_s / (1 + len(watched) // HEADS_PER_QUERY)
         for at in range(0, len(watched), HEADS_PER_QUERY):
             for row in await store.heads_everywhere(self._database, watched[at : at + HEADS_PER_QUERY]):
                 for key in self._by_feed.get(row.feed_id, ()):
                     if row.head != self._audiences[key].reached.get(row.feed_id, row.head):
                         _missed.inc()
                         self._mark(key)
+            if not at_once and at + HEADS_PER_QUERY < len(watched):
+                await self._asked_within(pause_s)
+
+    async def _asked_within(self, seconds: float) -> None:
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._compare_now.wait(), seconds)

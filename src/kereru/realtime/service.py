@@ -21,6 +21,9 @@ from kereru.realtime.socket import STALLED_S, Authenticate, FromOurPage, SocketA
 CHECK_SIGNED_IN_S: Final = 2.0
 """How often sign-ins behind open sockets are looked at; G26 allows 5 s."""
 
+SIGNED_IN_PER_QUERY: Final = 200
+"""Small, and spread over that time: thousands at once would hold up every push that comes meanwhile."""
+
 StillSignedIn = Callable[[Sequence[SocketViewer]], Awaitable[set[bytes]]]
 """Which of these viewers' session keys are still good, in one query."""
 
@@ -85,13 +88,18 @@ class Realtime:
 
     async def _watch_sign_ins(self) -> None:
         while True:
-            await asyncio.sleep(self._check_signed_in_s)
             viewers = self.socket.viewers()
-            if not viewers:
-                continue
-            try:
-                still = await self._still_signed_in(viewers)
-            except (Unavailable, psycopg.Error) as error:
-                _log.warning("sign-ins could not be checked", error=type(error).__name__)
-                continue
+            slices = range(0, max(1, len(viewers)), SIGNED_IN_PER_QUERY)
+            for at in slices:
+                await asyncio.sleep(self._check_signed_in_s / len(slices))
+                await self._check_signed_in(viewers[at : at + SIGNED_IN_PER_QUERY])
+
+    async def _check_signed_in(self, viewers: Sequence[SocketViewer]) -> None:
+        if not viewers:
+            return
+        try:
+            still = await self._still_signed_in(viewers)
+        except (Unavailable, psycopg.Error) as error:
+            _log.warning("sign-ins could not be checked", error=type(error).__name__)
+        else:
             self.socket.close_signed_out({viewer.session_key for viewer in viewers} - still)

@@ -1,7 +1,8 @@
 """One transaction: statements with named parameters, rows with named fields, and what to tell others once it is committed."""
 
-from collections.abc import Mapping
-from typing import Any, LiteralString, cast
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Final, LiteralString, TypeVar, cast
 
 from psycopg import AsyncConnection
 
@@ -9,6 +10,15 @@ Row = Any
 """A named tuple whose fields are the statement's columns."""
 
 Params = Mapping[str, object]
+
+Note = tuple[str, str]
+"""(channel, payload) of a notification."""
+
+T = TypeVar("T")
+
+_FEEDS: Final = "kereru_feed"
+_PAIRS_PER_NOTE: Final = 150
+"""Keeps a payload below PostgreSQL's 8,000 bytes."""
 
 
 class Transaction:
@@ -55,8 +65,75 @@ class Transaction:
         if (channel, payload) not in self._notes:
             self._notes.append((channel, payload))
 
-    def pending_notes(self) -> list[tuple[str, str]]:
-        """What is to be sent after the commit: (channel, payload), each below PostgreSQL's 8,000 bytes."""
+    def pending_notes(self) -> list[Note]:
+        """What is to be sent after the commit."""
         # Feeds last: whoever reads on because of them must not be answered from what the other notes make stale.
-        pairs = [f"{feed}:{number}" for feed, number in self._wakes.items()]
-        return self._notes + [("kereru_feed", ",".join(pairs[at : at + 150])) for at in range(0, len(pairs), 150)]
+        return self._notes + _notes_of(self._wakes)
+
+
+class Statement(Transaction):
+    """A transaction of one statement, which commits by itself. Made by `Database.statement`."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self, connection: AsyncConnection[Row]) -> None:
+        super().__init__(connection)
+        self._used = False
+
+    async def rows(self, sql: str, params: Params | None = None) -> list[Row]:
+        """All rows of the statement, which is committed then. A caller who is cancelled hears of it afterwards."""
+        return await self._once(super().rows(sql, params))
+
+    async def row(self, sql: str, params: Params | None = None) -> Row | None:
+        """As `rows`, the first one."""
+        return await self._once(super().row(sql, params))
+
+    async def run(self, sql: str, params: Params | None = None) -> int:
+        """As `rows`, how many it touched."""
+        return await self._once(super().run(sql, params))
+
+    async def _once(self, work: Coroutine[object, object, T]) -> T:
+        if self._used:
+            work.close()
+            message = "one statement is all there is"
+            raise RuntimeError(message)
+        self._used = True
+        return await finish(work)
+
+
+def merged(notes: Iterable[Note]) -> list[Note]:
+    """The notes of several transactions as few: each said once, of each feed only the furthest."""
+    others: dict[Note, None] = {}
+    reached: dict[int, int] = {}
+    for channel, payload in notes:
+        if channel != _FEEDS:
+            others[channel, payload] = None
+            continue
+        for pair in payload.split(","):
+            feed, _, number = pair.partition(":")
+            reached[int(feed)] = max(int(number), reached.get(int(feed), 0))
+    return [*others, *_notes_of(reached)]
+
+
+def _notes_of(reached: Mapping[int, int]) -> list[Note]:
+    pairs = [f"{feed}:{number}" for feed, number in reached.items()]
+    return [(_FEEDS, ",".join(pairs[at : at + _PAIRS_PER_NOTE])) for at in range(0, len(pairs), _PAIRS_PER_NOTE)]
+
+
+async def finish(work: Coroutine[object, object, T]) -> T:
+    """Let `work` end even if the caller is cancelled, then pass the cancellation on."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            if task.cancelled():
+                raise
+            cancelled = error
+        except Exception:  # noqa: BLE001 - the task holds it; result() below raises it once
+            break
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result

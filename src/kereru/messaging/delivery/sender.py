@@ -19,6 +19,7 @@ import psycopg
 from msgspec.structs import replace
 
 from kereru.carriers.contract import CarrierAdapter, OutboundPart, PlatformAccess
+from kereru.kernel.breath import Breath
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import INSTALLATION, Database, Row
 from kereru.kernel.errors import Unavailable
@@ -43,6 +44,9 @@ _in_flight = gauge("handovers_in_flight", "Hand-overs now at carriers.", ("carri
 WINDOW = 128
 CLAIM_MOST = 100
 SETTLE_MOST = 200
+ROUND_EVERY_S = 0.01
+"""Claims that follow closely, and outcomes, are gathered for so long; nobody waits for a hundredth of a second."""
+
 POLL_S = 1.0
 LOOK_UP_EVERY_S = 2.0
 LOOK_UP_MOST = 20
@@ -188,6 +192,7 @@ class Line:
         self._settling: asyncio.Task[None] | None = None
         self._in_hand: Counter[int] = Counter()
         self._claim_in_doubt = False
+        self._claiming, self._writing = Breath(ROUND_EVERY_S), Breath(ROUND_EVERY_S)
 
     def start(self) -> None:
         """Begin to work."""
@@ -212,6 +217,7 @@ class Line:
     async def _work(self) -> None:
         await self._until_done(self._disown)
         while not self._ending:
+            await self._claiming.take()
             self._woken.clear()
             claimed = 0
             try:
@@ -250,7 +256,7 @@ class Line:
             return 0
         # From here until the answer is in our hands the claim may be committed without our knowing.
         self._claim_in_doubt = True
-        async with self.sender.database.transaction(INSTALLATION) as tx:
+        async with self.sender.database.statement() as tx:
             rows = await store.claim(tx, self._provider, self._platform_id, self.sender.holder, self.epoch, most, since)
         await self.sender.faults.reach("delivery.claimed")
         self._claim_in_doubt = False
@@ -339,6 +345,7 @@ class Line:
     async def _settle(self) -> None:
         try:
             while self._settled:
+                await self._writing.take()
                 await self.sender.faults.reach("delivery.before_settle")
                 batch = [self._settled.popleft() for _ in range(min(SETTLE_MOST, len(self._settled)))]
                 await self._store(batch)
@@ -349,7 +356,7 @@ class Line:
 
     async def _store(self, batch: list[Settlement]) -> None:
         async def write() -> None:
-            async with self.sender.database.transaction(INSTALLATION) as tx:
+            async with self.sender.database.batch(alone=not any(item.opted_out or item.as_links for item in batch)) as tx:
                 await store.settle(tx, self._provider, self._platform_id, batch)
 
         try:

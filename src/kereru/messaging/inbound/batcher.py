@@ -1,4 +1,4 @@
-"""Natural batching: a free flusher takes everything that has queued up, at once and without a timer (perf.md §6).
+"""Natural batching: a free flusher takes everything that has queued up (perf.md §6); where batches follow closely, after a breath.
 
 Promises: what `submit` answers ends when its item is committed, or kept where people find it, or with the error that prevented both; one item that
 cannot be stored never holds the others up (G6); an item whose rows are busy waits for a later batch while the rest goes on. An error that is the
@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import psycopg
 
+from kereru.kernel.breath import Breath
 from kereru.kernel.logging import get_logger
 from kereru.messaging.trouble import Fault, fault_of
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 Entry = tuple[T, asyncio.Future[None]]
 
 BUSY_WAIT_S = 0.02
+BATCH_EVERY_S = 0.003
 
 Write = Callable[[Sequence[T]], Awaitable[None]]
 """Commits all items, or raises and commits none; LockNotAvailable says that some rows were busy."""
@@ -39,6 +41,7 @@ class Batcher(Generic[T]):
         self._waiting: deque[Entry[T]] = deque()
         self._flushers: set[asyncio.Task[None]] = set()
         self._flushing = 0
+        self._breath = Breath(BATCH_EVERY_S)
         self._later: set[asyncio.TimerHandle] = set()
 
     def submit(self, item: T) -> asyncio.Future[None]:
@@ -66,6 +69,7 @@ class Batcher(Generic[T]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
+                await self._breath.take()
                 batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
                 try:
                     await self._store(batch)

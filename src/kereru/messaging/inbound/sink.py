@@ -28,7 +28,6 @@ _receipts = counter("receipts_total", "Receipts by the state they told, copies c
 _codes_seen = counter("receipt_errors_total", "Error codes in receipts, as the carriers spell them.", ("code",))
 _codes = Codes()
 
-LOCK_TIMEOUT_MS = 50
 ANSWER_WITHIN_S = 4.5
 """Carriers wait 10 to 15 s; a 503 within 5 s lets those that retry do so (G2)."""
 
@@ -115,7 +114,7 @@ class Sink:
         await self._receipts.drain()
 
     async def _write_texts(self, items: Sequence[_Text]) -> None:
-        async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+        async with self._database.batch(alone=all(item.mark is None for item in items)) as tx:
             rows = await store.texts(tx, msgspec.json.encode(items).decode(), media=any(item.media for item in items))
             kept = [(items[int(row.ordinal) - 1], row) for row in rows if row.outcome in STORED]
             marked = [(item, row.message_id, mark) for item, row in kept if (mark := item.mark) is not None]
@@ -133,20 +132,21 @@ class Sink:
                 _log.warning("arrival.unknown_number", platform=item.platform, to=item.to)
 
     async def _free_texts(self, items: Sequence[_Text]) -> Sequence[bool]:
-        async with self._database.transaction(INSTALLATION) as tx:
+        async with self._database.statement() as tx:
             free = await store.free(tx, msgspec.json.encode(items).decode())
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
     async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
-        async with self._database.transaction(INSTALLATION, lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-            await store.receipts(tx, msgspec.json.encode(items).decode(), stops=any(item.opted_out for item in items))
+        stops = any(item.opted_out for item in items)
+        async with self._database.batch(alone=not stops) as tx:
+            await store.receipts(tx, msgspec.json.encode(items).decode(), stops=stops)
         for item in items:
             _receipts.labels(Status(item.state).wire if item.state else "not_understood").inc()
             if item.code:
                 _codes_seen.labels(_codes.label(item.code)).inc()
 
     async def _free_receipts(self, items: Sequence[_Receipt]) -> Sequence[bool]:
-        async with self._database.transaction(INSTALLATION) as tx:
+        async with self._database.statement() as tx:
             free = await store.receipts_free(tx, msgspec.json.encode(items).decode())
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 

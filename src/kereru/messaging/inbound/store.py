@@ -7,15 +7,21 @@ from kereru.kernel.db import Row, Transaction
 from kereru.kernel.jobs import JOB_CHANNEL
 from kereru.messaging.remote_consent import store as consent_store
 
-_TEXTS = "SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)"
+LOCK_TIMEOUT_MS = 50
+"""How long a batch waits for rows that are busy, before it goes on without them (design §6)."""
+
+# The statement is its own transaction; taking the items through the setting makes sure that the setting comes first.
+_IMPATIENT = f"set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true) AS waits CROSS JOIN LATERAL"
+_ITEMS = "CASE WHEN waits IS NOT NULL THEN %(items)s::text::jsonb END"
+_TEXTS = f"SELECT ordinal, outcome, message_id, feed_id, feed_number FROM {_IMPATIENT} ingest_texts({_ITEMS})"
 # Texts with files: those stored and not blocked get theirs in the same statement, which still ends with nothing but the commit to come.
-_TEXTS_AND_FILES = """
-WITH done AS MATERIALIZED (SELECT ordinal, outcome, message_id, feed_id, feed_number FROM ingest_texts(%(items)s::text::jsonb)),
+_TEXTS_AND_FILES = f"""
+WITH done AS MATERIALIZED ({_TEXTS}),
 files AS MATERIALIZED (
   SELECT ingest_files(%(items)s::text::jsonb, array_agg(d.ordinal), array_agg(d.message_id)) AS stored FROM done d WHERE d.outcome IN (1, 2))
 SELECT done.* FROM done, files
 """
-_RECEIPTS = "SELECT feed_id, number AS feed_number FROM ingest_receipts(%(items)s::text::jsonb)"
+_RECEIPTS = f"SELECT feed_id, number AS feed_number FROM {_IMPATIENT} ingest_receipts({_ITEMS})"
 _MARK = "SELECT feed_id, number AS feed_number FROM mark_consent(%(providers)s::bigint[], %(messages)s::bigint[], %(marks)s::smallint[])"
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
 _RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS ordinal"
