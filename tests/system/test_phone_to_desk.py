@@ -126,8 +126,8 @@ def test_receipts_and_webhooks_in_any_order_and_number(demo: Demo, phone: str, l
     demo.simulator.delete("/faults")
 
 
-def test_a_long_poll_tells_at_once(demo: Demo, phone: str) -> None:
-    """Design §7, the fallback: the same change objects as the socket's."""
+def test_a_long_poll_brings_what_a_socket_would(demo: Demo, phone: str) -> None:
+    """Design §7, the fallback: the same change objects as the socket's. That it is the wake-up which answers is shown by tests of realtime."""
     account = demo.user("B")
     me = demo.signed_in(account)
     cursor = me.get("/api/v1/changes")["cursor"]

@@ -34,7 +34,7 @@ async def test_r148_to_r152_ten_digits_suffice(tenant: Tenant, portal: httpx.Asy
     assert (made["number"], made["display"], made["state"], made["shown_name"]) == ("+12015550110", "(201) 555-0110", "enabled", "(201) 555-0110")
     assert (made["messaging_type"], made["messaging_type_set"], made["user_can_block"], made["user_can_block_set"]) == ("mms_sms", None, True, None)
     assert (made["opt_in"]["state"], made["ended_at"], made["saved"]) == ("pending", None, {"messages": 0, "withheld": 0})
-    assert made["can"] == ["update", "delete"]
+    assert made["can"] == ["update", "delete", "repoint"]
     assert (await portal.get(f"{API}/assignments/{made['id']}")).json() == made
 
 

@@ -34,8 +34,8 @@ class Client:
 
 
 @pytest.fixture
-async def client(database: Database, database_url: str) -> AsyncIterator[Client]:
-    """A user with a feed, before the real routes in a small application."""
+async def client(database: Database, database_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """A user with a feed, before the real routes in a small application. Its parameter: how often feeds' heads are compared, in seconds."""
     feed = await make_feed(database)
     user = UserIdentity(1, 2, feed, "Ana", "US", True, "en", "UTC")
     principal = Principal(PROVIDER, 3, "ana@example.com", user, (), "session", frozenset(), b"s")
@@ -43,7 +43,7 @@ async def client(database: Database, database_url: str) -> AsyncIterator[Client]
     def answer(_: Request, error: KereruError) -> Response:
         return Response(problem(error), status_code=error.status)
 
-    async with process(database, database_url) as web:
+    async with process(database, database_url, heads_every_s=getattr(request, "param", 0.3)) as web:
 
         async def provide_principal() -> Principal:
             return principal
@@ -87,6 +87,16 @@ async def test_who_is_not_behind_waits_for_the_next_change(client: Client) -> No
     await change(client.database, client.feed, 1)
     answer = (await asyncio.wait_for(waiting, 5)).json()
     assert [item["position"] for item in answer["items"]] == [1]
+
+
+@pytest.mark.parametrize("client", [3600.0], indirect=True)
+async def test_a_wake_up_alone_answers_who_waits(client: Client) -> None:
+    """Design §6: at once means by the wake-up, for in this test's time nobody compares the feeds' heads."""
+    waiting = asyncio.create_task(client.changes(after=client.cursor(0), wait=25))
+    await asyncio.sleep(0.2)
+    assert not waiting.done()
+    await change(client.database, client.feed, 1)
+    assert [item["position"] for item in (await waiting).json()["items"]] == [1]
 
 
 async def test_nothing_comes_and_it_says_so(client: Client) -> None:

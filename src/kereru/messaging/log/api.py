@@ -1,68 +1,46 @@
 """Routes of the message log at every level (R94 to R101, R197): a page, the same as CSV, one message with its verdict."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from collections.abc import AsyncGenerator
 
-from litestar import Response, get
-from litestar.params import Parameter, QueryParameter
+from litestar import get
+from litestar.di import NamedDependency, Provide
+from litestar.response import Stream
 
-from kereru.kernel import ids
+from kereru.kernel import ids, spreadsheet
 from kereru.kernel.clock import Clock
-from kereru.kernel.db import Database, ProviderScope, Transaction
-from kereru.kernel.errors import FieldProblem, Invalid
-from kereru.kernel.limits import SEARCH_CHARACTERS
+from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.paging import CursorCodec
 from kereru.messaging.errors import NoSuchMessage
 from kereru.messaging.life.queries import life_of
 from kereru.messaging.log import queries, store
 from kereru.messaging.log.detail import MessageDetail, detail
-from kereru.messaging.log.model import LogPage, as_csv, logged
-from kereru.messaging.log.queries import LogLevel, Search
-from kereru.messaging.model import Status
+from kereru.messaging.log.filters import Filters, filters, search_for
+from kereru.messaging.log.model import COLUMNS, LogPage, cells, logged
 from kereru.messaging.queries import oldest_kept
-from kereru.provisioning.errors import NoSuchAssignment
-from kereru.provisioning.numbers import listing
-from kereru.tenancy.errors import NoSuchPerson
-from kereru.tenancy.model import Level, Path
+from kereru.tenancy.model import Path
 from kereru.tenancy.policy import PORTAL, Principal, policy, reach
-from kereru.tenancy.requests import Cursor, Limit, organisation_id, organisation_within, person_id, user_within
+from kereru.tenancy.requests import Cursor, Limit
 
 MOST_EXPORTED = 20_000
-EXPORT_PAGES = 50
-
-Where = Annotated[LogLevel | None, Parameter(description="With `organisation`: whose log, with all below it.")]
-Organisation = Annotated[str | None, Parameter(description="The id of the provider, reseller, group, user or assignment that `level` names.")]
-Email = Annotated[str, Parameter(max_length=SEARCH_CHARACTERS, description="A user by e-mail, instead of `level` and `organisation` (R95).")]
-From = Annotated[str, QueryParameter(name="from", max_length=SEARCH_CHARACTERS, description="Who sent it: a number in any form, or a piece of one.")]
-To = Annotated[str, QueryParameter(name="to", max_length=SEARCH_CHARACTERS, description="Who was to get it, likewise.")]
-Start = Annotated[datetime | None, Parameter(description="Texts at or after this time.")]
-End = Annotated[datetime | None, Parameter(description="Texts before this time.")]
-Words = Annotated[str, Parameter(max_length=SEARCH_CHARACTERS, description="Part of the message body.")]
-Way = Annotated[Literal["in", "out"] | None, Parameter(description="Only inbound or outbound texts.")]
-State = Annotated[
-    Literal["queued", "sending", "sent", "delivered", "undelivered", "failed", "expired", "unknown", "received"] | None,
-    QueryParameter(name="status", description="Only texts that stand so."),
-]
-Hidden = Annotated[Literal["withheld", "blocked"] | None, Parameter(description="Only texts that were kept from their owner (Q13, Q26).")]
+EXPORT_PAGE = 200
+EXPORT_PAGES = 250
+_ASKED = {"asked": Provide(filters, sync_to_thread=False)}
+_MORE = "The file ends here, and there may be more. Narrow the time for older texts."
 
 
-@get("/message-log", opt=policy(PORTAL()), operation_id="listMessageLog", summary="What became of each text, newest first")
+@get(
+    "/message-log",
+    opt=policy(PORTAL()),
+    dependencies=_ASKED,
+    operation_id="listMessageLog",
+    summary="What became of each text, newest first",
+)
 async def list_message_log(
     principal: Principal,
     database: Database,
     clock: Clock,
     cursors: CursorCodec,
-    level: Where = None,
-    organisation: Organisation = None,
-    email: Email = "",
-    sender: From = "",
-    recipient: To = "",
-    start: Start = None,
-    end: End = None,
-    text: Words = "",
-    direction: Way = None,
-    standing: State = None,
-    hidden: Hidden = None,
+    asked: NamedDependency[Filters],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> LogPage:
@@ -72,11 +50,7 @@ async def list_message_log(
     """
     before = cursors.decode(cursor) if cursor else ids.MAX_ID
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        which, place = await _place(tx, principal, level, organisation, email)
-        search = Search(
-            level=which, place=place, sender=sender, recipient=recipient, start=_aware("start", start), end=_aware("end", end), text=text,
-            direction=direction, status=_status(standing), hidden=hidden,
-        )  # fmt: skip
+        search = await search_for(tx, principal, asked)
         found = await queries.page(tx, reach(principal), search, before=before, now=clock.now(), limit=limit)
     following = None if found.next is None else cursors.encode(found.next)
     return LogPage([logged(row) for row in found.rows], following, None if found.next is None else ids.made_at(found.next))
@@ -85,37 +59,31 @@ async def list_message_log(
 @get(
     "/message-log/export",
     opt=policy(PORTAL()),
+    dependencies=_ASKED,
     operation_id="exportMessageLog",
     summary="The same as a CSV file",
     media_type="text/csv",
 )
-async def export_message_log(
-    principal: Principal,
-    database: Database,
-    clock: Clock,
-    level: Where = None,
-    organisation: Organisation = None,
-    email: Email = "",
-    sender: From = "",
-    recipient: To = "",
-    start: Start = None,
-    end: End = None,
-    text: Words = "",
-    direction: Way = None,
-    standing: State = None,
-    hidden: Hidden = None,
-) -> Response[str]:
-    """At most the newest 20,000 texts; narrow the time for older ones. No cell is taken for a formula (bad input 22)."""
+async def export_message_log(principal: Principal, database: Database, clock: Clock, asked: NamedDependency[Filters]) -> Stream:
+    """At most the newest 20,000 texts; the last line says when there may be more: narrow the time. No cell is taken for a formula (bad input 22)."""
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        which, place = await _place(tx, principal, level, organisation, email)
-        search = Search(
-            level=which, place=place, sender=sender, recipient=recipient, start=_aware("start", start), end=_aware("end", end), text=text,
-            direction=direction, status=_status(standing), hidden=hidden,
-        )  # fmt: skip
-        rows = queries.everything(tx, reach(principal), search, now=clock.now(), most=MOST_EXPORTED, pages=EXPORT_PAGES)
-        lines = [logged(row) async for row in rows]
-    headers = {"content-disposition": 'attachment; filename="message-log.csv"'}
-    return Response(as_csv(lines), media_type="text/csv", headers=headers)
+        search = await search_for(tx, principal, asked)
+
+    async def pages() -> AsyncGenerator[list[tuple[str, ...]]]:
+        before, left, now = ids.MAX_ID, MOST_EXPORTED, clock.now()
+        for _ in range(EXPORT_PAGES):
+            async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+                found = await queries.page(tx, reach(principal), search, before=before, now=now, limit=min(left, EXPORT_PAGE))
+            yield [cells(logged(row)) for row in found.rows]
+            if found.next is None:
+                return
+            before, left = found.next, left - len(found.rows)
+            if not left:
+                break
+        yield [(_MORE,)]
+
+    file = await spreadsheet.streamed(COLUMNS, pages())
+    return Stream(file, media_type=spreadsheet.MEDIA_TYPE, headers=spreadsheet.disposition("message-log.csv"))
 
 
 @get(
@@ -137,43 +105,6 @@ async def read_logged_message(message_id: str, principal: Principal, database: D
             raise NoSuchMessage
         life = await life_of(tx, wanted, now)
     return detail(life, now)
-
-
-async def _place(tx: Transaction, principal: Principal, level: LogLevel | None, organisation: str | None, email: str) -> tuple[LogLevel, int | None]:
-    """What the level's id is, if the caller reaches it."""
-    if email and level is None and organisation is None:
-        user = await store.user_by_email(tx, email.strip())
-        if user is None:
-            raise NoSuchPerson
-        await user_within(tx, principal, user)
-        return "user", user
-    if (level is None) != (organisation is None) or email:
-        words = "Name both, the level and which one of it, or a user by e-mail."
-        raise Invalid(fields=(FieldProblem("organisation", "missing", words),))
-    if level is None or organisation is None:
-        return "provider", None
-    if level == "assignment":
-        row = await listing.entry(tx, reach(principal), ids.decode(organisation))
-        if row is None:
-            raise NoSuchAssignment
-        return level, row.id
-    if level == "user":
-        user = person_id(organisation)
-        await user_within(tx, principal, user)
-        return level, user
-    named = organisation_id(organisation)
-    await organisation_within(tx, principal, Level.of(level), named)
-    return level, named
-
-
-def _status(word: str | None) -> Status | None:
-    return None if word is None else Status[word.upper()]
-
-
-def _aware(field: str, at: datetime | None) -> datetime | None:
-    if at is not None and at.tzinfo is None:
-        raise Invalid(fields=(FieldProblem(field, "no_zone", "Give the time with its zone, like 2026-05-01T00:00:00Z."),))
-    return at
 
 
 ROUTES = (list_message_log, export_message_log, read_logged_message)

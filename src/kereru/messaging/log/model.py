@@ -1,8 +1,5 @@
 """What the message log shows, and how it leaves as CSV; pure."""
 
-import csv
-import io
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -14,10 +11,9 @@ from kereru.kernel import ids
 from kereru.kernel.db import Row
 from kereru.messaging.life.model import VISIBILITIES
 from kereru.messaging.model import Reason, Status
-from kereru.provisioning.numbers.presenting import plain_cell
 
 _REGION = "US"
-_COLUMNS = ("Date (UTC)", "From", "To", "Direction", "Status", "Reason", "Body", "Segments", "User", "Group", "Message id")
+COLUMNS = ("Date (UTC)", "From", "To", "Direction", "Status", "Reason", "Body", "Segments", "User", "Group", "Message id")
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -81,16 +77,10 @@ def logged(row: Row) -> LoggedMessage:
     )
 
 
-def as_csv(lines: Iterable[LoggedMessage]) -> str:
-    """The log as a file (RFC 4180, with a byte order mark); no cell is taken for a formula (bad input 22)."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(_COLUMNS)
-    for line in lines:
-        reason = f"{line.reason.code}: {line.reason.text}" if line.reason else line.hidden or ""
-        cells = (
-            line.at.strftime("%Y-%m-%dT%H:%M:%SZ"), line.from_display, line.to_display, "inbound" if line.direction == "in" else "outbound-api",
-            line.status, reason, line.text or "", str(line.segments), line.user.name, line.group.name, line.id,
-        )  # fmt: skip
-        writer.writerow(plain_cell(cell) for cell in cells)
-    return "\ufeff" + out.getvalue()
+def cells(line: LoggedMessage) -> tuple[str, ...]:
+    """A text as a line of the file, below COLUMNS."""
+    reason = f"{line.reason.code}: {line.reason.text}" if line.reason else line.hidden or ""
+    return (
+        line.at.strftime("%Y-%m-%dT%H:%M:%SZ"), line.from_display, line.to_display, "inbound" if line.direction == "in" else "outbound-api",
+        line.status, reason, line.text or "", str(line.segments), line.user.name, line.group.name, line.id,
+    )  # fmt: skip

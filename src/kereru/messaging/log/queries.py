@@ -1,6 +1,5 @@
 """Reading the message log: what is searched, page by page (R94 to R96)."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Literal
 
@@ -72,17 +71,6 @@ async def page(tx: Transaction, within: Reach, search: Search, *, before: int, n
     params["most"] = store.LOOKED_AT_WITH_OWNER if owned else store.LOOKED_AT if wanted else limit
     rows = await store.from_the_top(tx, search.level, wanted, params)
     return Found(rows, rows[-1].id if len(rows) == limit else await store.bottom(tx, params))
-
-
-async def everything(tx: Transaction, within: Reach, search: Search, *, now: datetime, most: int, pages: int) -> AsyncIterator[Row]:
-    """The newest `most` texts that are wanted, from at most so many `pages`."""
-    before: int | None = ids.MAX_ID
-    left = most
-    while before is not None and left and pages:
-        found = await page(tx, within, search, before=before, now=now, limit=min(left, 1000))
-        for row in found.rows:
-            yield row
-        left, pages, before = left - len(found.rows), pages - 1, found.next
 
 
 def _conditions(search: Search, sender: _End, recipient: _End) -> str:

@@ -31,6 +31,7 @@ AT: Mapping[str, str] = {
     "user": " AND u.id = %(place)s",
     "assignment": " AND a.id = %(place)s",
 }
+_WIDE = frozenset({"provider", "reseller"})
 _TEXTS = """
   SELECT m.* FROM message m WHERE m.provider_id = scope_provider() AND {whose} m.id < %(before)s AND m.id >= %(since)s {wanted}
   ORDER BY m.id DESC LIMIT %(most)s"""
@@ -66,6 +67,24 @@ _CONVERSATIONS = {
     1: f"{_OF_ASSIGNMENT} AND n.e164 = %(one)s UNION ALL {_OF_ASSIGNMENT} AND n.e164 <> %(one)s AND remote = %(one)s OFFSET 0",
     2: f"{_OF_ASSIGNMENT} AND remote = CASE n.e164 WHEN %(one)s THEN %(other)s WHEN %(other)s THEN %(one)s END OFFSET 0",
 }
+# The same from the side of the numbers, where assignments are many: a provider's or a reseller's. Conversations with a remote number are found by
+# the key (assignment, remote), skipping from one assignment to the next (PostgreSQL 18), or in one pass over that key.
+_OWN = """SELECT v.id, v.assignment_id FROM number n
+  JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id
+  JOIN conversation v ON v.provider_id = a.provider_id AND v.assignment_id = a.id {with_remote}
+  WHERE n.provider_id = scope_provider() AND n.e164 = %({own})s"""
+_REMOTE = "SELECT id, assignment_id FROM conversation WHERE provider_id = scope_provider() AND remote = %(one)s"
+_FROM_NUMBERS = {
+    1: f"{_OWN.format(own='one', with_remote='')} UNION {_REMOTE}",
+    2: f"""{_OWN.format(own="one", with_remote="AND v.remote = %(other)s")}
+  UNION {_OWN.format(own="other", with_remote="AND v.remote = %(one)s")}""",
+}
+_CANDIDATES_WIDE = f"""
+SELECT v.id FROM ({{conversations}}) v
+JOIN assignment a ON a.provider_id = scope_provider() AND a.id = v.assignment_id
+{_JOINS}
+WHERE true {_REACH} {{at}} LIMIT %(candidates)s
+"""
 _USER_BY_EMAIL = """
 SELECT u.id FROM sign_in s JOIN end_user u ON u.provider_id = s.provider_id AND u.sign_in_id = s.id
 WHERE s.provider_id = scope_provider() AND lower(s.email) = lower(%(email)s)
@@ -82,7 +101,10 @@ WHERE m.provider_id = scope_provider() AND m.id = %(message)s AND m.id >= %(sinc
 async def candidates(tx: Transaction, at: str, numbers: Sequence[str], params: Mapping[str, object]) -> list[int] | None:
     """The conversations that can be meant; None when they are too many to be read one by one."""
     pair = dict(zip(("one", "other"), numbers, strict=False))
-    statement = _CANDIDATES.format(conversations=_CONVERSATIONS[len(numbers)], at=AT[at])
+    if numbers and at in _WIDE:
+        statement = _CANDIDATES_WIDE.format(conversations=_FROM_NUMBERS[len(numbers)], at=AT[at])
+    else:
+        statement = _CANDIDATES.format(conversations=_CONVERSATIONS[len(numbers)], at=AT[at])
     rows = await tx.rows(statement, {**params, **pair, "candidates": CONVERSATIONS_MOST + 1})
     return [row.id for row in rows] if len(rows) <= CONVERSATIONS_MOST else None
 

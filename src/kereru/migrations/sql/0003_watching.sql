@@ -40,3 +40,6 @@ GRANT EXECUTE ON FUNCTION forget_old_notices(integer) TO kereru_service;
 
 -- tenancy: a user's part of the history log (a page of it was a walk through the provider's).
 CREATE INDEX history_user ON history (provider_id, user_id, id) WHERE user_id IS NOT NULL;
+
+-- provisioning: a number's past assignments, by which the message log finds whose texts it carried (it read all assignments of the provider).
+CREATE INDEX assignment_number ON assignment (provider_id, number_id);

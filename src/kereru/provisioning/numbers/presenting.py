@@ -1,8 +1,6 @@
 """Assignments as the API and the CSV file show them."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -18,7 +16,6 @@ from kereru.provisioning.platforms.presenting import portal_url
 
 MessagingType = Literal["sms", "mms_sms"]
 _REGION = "US"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -167,35 +164,19 @@ def _type(stored: int) -> MessagingType:
     return "mms_sms" if stored == MMS_AND_SMS else "sms"
 
 
-_COLUMNS = (
+COLUMNS = (
     "User", "E-mail", "Group", "Reseller", "CPaaS number", "Friendly name", "Messaging type", "Platform", "State", "Opt-in", "Opted in at",
     "Opted out at", "Start date", "End date",
 )  # fmt: skip
 
 
-def as_csv(rows: Iterable[Row]) -> str:
-    """The list as a file (RFC 4180, with a byte order mark, so that spreadsheets read names right). End date as on the screen (R178)."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    for row in rows:
-        writer.writerow(
-            plain_cell(value)
-            for value in (
-                row.user, row.email, row.group_name, row.reseller_name, display(row.e164, _REGION), row.friendly_name,
-                "MMS & SMS" if row.type == MMS_AND_SMS else "SMS", row.platform_name, AssignmentState(row.state).wire, OptIn(row.opt_in).wire,
-                _time(row.opted_in_at), _time(row.opted_out_at), _time(row.started_at), _time(row.ended_at) or "Active Assignment",
-            )
-        )  # fmt: skip
-    return "\ufeff" + text.getvalue()
-
-
-def plain_cell(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula (bad input 22): an apostrophe goes before what would begin one.
-
-    Numbers are written in the national form, which begins with no such sign for those of the United States, so that they stay usable.
-    """
-    return "'" + value if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA[:4]) else value
+def cells(row: Row) -> tuple[str, ...]:
+    """An assignment as a line of the file, below COLUMNS; the end date as on the screen (R178)."""
+    return (
+        row.user, row.email, row.group_name, row.reseller_name, display(row.e164, _REGION), row.friendly_name,
+        "MMS & SMS" if row.type == MMS_AND_SMS else "SMS", row.platform_name, AssignmentState(row.state).wire, OptIn(row.opt_in).wire,
+        _time(row.opted_in_at), _time(row.opted_out_at), _time(row.started_at), _time(row.ended_at) or "Active Assignment",
+    )  # fmt: skip
 
 
 def _time(at: datetime | None) -> str:

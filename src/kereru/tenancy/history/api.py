@@ -1,24 +1,28 @@
 """Routes of the history log (R191): a page of it, or all that was looked for as CSV."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import get
 from litestar.params import Parameter, QueryParameter
+from litestar.response import Stream
 
-from kereru.kernel import ids
+from kereru.kernel import ids, spreadsheet
 from kereru.kernel.db import Database, ProviderScope, Transaction
 from kereru.kernel.errors import FieldProblem, Invalid
 from kereru.kernel.paging import CursorCodec, Page
 from kereru.tenancy.history import queries
-from kereru.tenancy.history.model import Entry, csv_of
+from kereru.tenancy.history.model import COLUMNS, Entry, cells
 from kereru.tenancy.history.queries import Filter
 from kereru.tenancy.model import Level, Path
 from kereru.tenancy.policy import PORTAL, Principal, policy, reach
 from kereru.tenancy.requests import Cursor, Limit, Query, organisation_id, organisation_within, person_id, user_within
 
 MOST_EXPORTED = 20_000
+EXPORT_PAGE = 500
+_MORE = "The file ends here, and there is more. Narrow the time for older changes."
 
 Where = Annotated[
     Literal["provider", "reseller", "group", "user"] | None, Parameter(description="With `organisation`: whose log, with all below it.")
@@ -78,13 +82,21 @@ async def list_history(
     """Your own level and what lies below it (R191, R195). Raises NoSuchOrganisation, NoSuchPerson, BadCursor."""
     below = cursors.decode(cursor) if cursor else ids.MAX_ID
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        wanted = Filter(place=await _place(tx, principal, level, organisation), who=who, kind=kind, since=_aware(since), until=_aware(until), q=q)
+        wanted = Filter(
+            place=await _place(tx, principal, level, organisation), who=who, kind=kind, since=_aware("from", since), until=_aware("to", until), q=q
+        )
         found = await queries.entries(tx, reach(principal), wanted, below=below, limit=limit + 1)
     more = len(found) > limit
     return Page([_shown(entry) for entry in found[:limit]], cursors.encode(found[limit - 1].id) if more else None)
 
 
-@get("/history/export", opt=policy(PORTAL()), operation_id="exportHistory", summary="The same as CSV, without a spreadsheet's formulas")
+@get(
+    "/history/export",
+    opt=policy(PORTAL()),
+    operation_id="exportHistory",
+    summary="The same as CSV, without a spreadsheet's formulas",
+    media_type="text/csv",
+)
 async def export_history(
     principal: Principal,
     database: Database,
@@ -95,14 +107,24 @@ async def export_history(
     since: Since = None,
     until: Until = None,
     q: Query = "",
-) -> Response[bytes]:
+) -> Stream:
     """At most 20,000 changes, the newest; narrow the time for older ones. Raises NoSuchOrganisation, NoSuchPerson."""
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        wanted = Filter(place=await _place(tx, principal, level, organisation), who=who, kind=kind, since=_aware(since), until=_aware(until), q=q)
-        found = await queries.entries(tx, reach(principal), wanted, limit=MOST_EXPORTED)
-    # The mark in front tells spreadsheets that it is UTF-8.
-    body = ("﻿" + csv_of(found)).encode()
-    return Response(body, media_type="text/csv; charset=utf-8", headers={"content-disposition": 'attachment; filename="history.csv"'})
+        place = await _place(tx, principal, level, organisation)
+    wanted = Filter(place=place, who=who, kind=kind, since=_aware("from", since), until=_aware("to", until), q=q)
+
+    async def pages() -> AsyncGenerator[list[tuple[str, ...]]]:
+        below = ids.MAX_ID
+        for _ in range(MOST_EXPORTED // EXPORT_PAGE):
+            async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+                found = await queries.entries(tx, reach(principal), wanted, below=below, limit=EXPORT_PAGE)
+            yield [line for entry in found for line in cells(entry)]
+            if len(found) < EXPORT_PAGE:
+                return
+            below = found[-1].id
+        yield [(_MORE,)]
+
+    return Stream(await spreadsheet.streamed(COLUMNS, pages()), media_type=spreadsheet.MEDIA_TYPE, headers=spreadsheet.disposition("history.csv"))
 
 
 async def _place(tx: Transaction, principal: Principal, level: str | None, organisation: str | None) -> Path | None:
@@ -115,9 +137,9 @@ async def _place(tx: Transaction, principal: Principal, level: str | None, organ
     return await organisation_within(tx, principal, Level.of(level), organisation_id(organisation))
 
 
-def _aware(at: datetime | None) -> datetime | None:
+def _aware(field: str, at: datetime | None) -> datetime | None:
     if at is not None and at.tzinfo is None:
-        raise Invalid(fields=(FieldProblem("from", "no_zone", "Give the time with its zone, like 2026-05-01T00:00:00Z."),))
+        raise Invalid(fields=(FieldProblem(field, "no_zone", "Give the time with its zone, like 2026-05-01T00:00:00Z."),))
     return at
 
 

@@ -1,7 +1,5 @@
 """What a row of the history log says, and how it leaves as CSV. No database here."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -13,7 +11,6 @@ from kereru.tenancy.policy import Principal
 
 NAME_CHARACTERS = 200
 _SECRET_WORDS = ("password", "secret", "token", "credential", "private_key")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -80,22 +77,16 @@ def changes_of(before: Mapping[str, object], after: Mapping[str, object]) -> lis
     return [Change(name, before.get(name), after.get(name)) for name in {**before, **after}]
 
 
-def csv_of(entries: Iterable[Entry]) -> str:
-    """The log as a spreadsheet opens it, one line per changed field; no cell can be taken for a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["when (UTC)", "who", "from", "how", "action", "kind", "id", "name", "field", "before", "after"])
-    for entry in entries:
-        head = [entry.at.strftime("%Y-%m-%d %H:%M:%S"), entry.actor, entry.address, entry.via, entry.action, entry.target_kind]
-        head += [str(entry.target_id), entry.target_name]
-        for change in entry.changes or [Change("", None, None)]:
-            writer.writerow([safe_cell(cell) for cell in (*head, change.field, _text(change.before), _text(change.after))])
-    return out.getvalue()
+COLUMNS = ("when (UTC)", "who", "from", "how", "action", "kind", "id", "name", "field", "before", "after")
 
 
-def safe_cell(text: str) -> str:
-    """The text as a cell that no spreadsheet computes: what would begin a formula is quoted by an apostrophe."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+def cells(entry: Entry) -> list[tuple[str, ...]]:
+    """An entry as lines of the file, below COLUMNS, one for each changed field."""
+    head = (
+        entry.at.strftime("%Y-%m-%d %H:%M:%S"), entry.actor, entry.address, entry.via, entry.action, entry.target_kind, str(entry.target_id),
+        entry.target_name,
+    )  # fmt: skip
+    return [(*head, change.field, _text(change.before), _text(change.after)) for change in entry.changes or [Change("", None, None)]]
 
 
 def _text(value: object) -> str:
