@@ -150,7 +150,8 @@ async def list_users(
     cursor: Cursor = None,
 ) -> Page[UserShown]:
     """Those you reach, found by name, e-mail, external id, computer or reference. Raises BadCursor, Invalid, NoSuchOrganisation."""
-    which = wanted(store.USERS, sort, limit, cursor)
+    listing = store.USERS_NAMED if q else store.USERS
+    which = wanted(listing, sort, limit, cursor)
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         of_reseller = None if reseller is None else organisation_id(reseller)
         if of_reseller is not None:
@@ -159,7 +160,7 @@ async def list_users(
         if of_group is not None:
             await organisation_within(tx, principal, Level.GROUP, of_group)
         params = {"provider_id": principal.provider_id, **reach(principal).params(), "reseller": of_reseller, "group": of_group, "q": q}
-        return await lists.page(tx, store.USERS, params, which, cursors, lambda row: _user_shown(row, principal))
+        return await lists.page(tx, listing, params, which, cursors, lambda row: _user_shown(row, principal))
 
 
 @post("/users", opt=policy(PORTAL()), status_code=201, operation_id="createUser", summary="Add a user to a group")
