@@ -81,6 +81,11 @@ _NUMBER = """WITH n AS (INSERT INTO number (provider_id, id, platform_id, e164)
     JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id WHERE a.id = %s RETURNING provider_id, id),
   a AS (INSERT INTO assignment (provider_id, id, number_id, user_id, state)
     SELECT n.provider_id, new_id(), n.id, a.user_id, 4 FROM n, assignment a WHERE a.id = %s RETURNING provider_id, id)"""
+_USER = """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
+    SELECT provider_id, new_id(), id || '-' || nextval('id_sequence') || '@people.example', '' FROM end_user WHERE id = %s RETURNING provider_id, id),
+  f AS (INSERT INTO feed (provider_id, id, kind) SELECT provider_id, new_id(), 1 FROM s RETURNING provider_id, id)
+  INSERT INTO end_user (provider_id, id, group_id, sign_in_id, feed_id, name)
+  SELECT u.provider_id, new_id(), u.group_id, s.id, f.id, 'Short' FROM end_user u, s, f WHERE u.id = %s RETURNING id"""
 _ACCOUNT = """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
     SELECT provider_id, new_id(), 'p' || nextval('id_sequence') || '@people.example', '' FROM portal_role WHERE id = %s RETURNING id)
   INSERT INTO portal_role (provider_id, id, sign_in_id, name, level, organisation_id)
@@ -90,15 +95,8 @@ _UPLOAD = """INSERT INTO file (provider_id, id, user_id, state, link) SELECT f.p
     JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
     JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id WHERE f.id IN (%s, %s) RETURNING id"""
 FRESH = {
-    f"DELETE {PREFIX}/users/{{user_id:str}}": (
-        "user_id",
-        """WITH s AS (INSERT INTO sign_in (provider_id, id, email, password_hash)
-             SELECT provider_id, new_id(), id || '-' || nextval('id_sequence') || '@people.example', '' FROM end_user WHERE id = %s
-             RETURNING provider_id, id),
-           f AS (INSERT INTO feed (provider_id, id, kind) SELECT provider_id, new_id(), 1 FROM s RETURNING provider_id, id)
-           INSERT INTO end_user (provider_id, id, group_id, sign_in_id, feed_id, name)
-           SELECT u.provider_id, new_id(), u.group_id, s.id, f.id, 'Short' FROM end_user u, s, f WHERE u.id = %s RETURNING id""",
-    ),
+    f"DELETE {PREFIX}/users/{{user_id:str}}": ("user_id", _USER),
+    f"DELETE {PREFIX}/users/{{user_id:str}}/sessions": ("user_id", _USER),
     f"DELETE {PREFIX}/portal-accounts/{{portal_account_id:str}}": ("portal_account_id", _ACCOUNT),
     f"DELETE {PREFIX}/sessions/{{session_id:str}}": (
         "session_id",

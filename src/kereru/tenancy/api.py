@@ -20,6 +20,7 @@ from kereru.tenancy.access.queries import Authenticator, cookie_name
 from kereru.tenancy.history import api as history_api
 from kereru.tenancy.organisations import api as organisations_api
 from kereru.tenancy.people import api as people_api
+from kereru.tenancy.people.sessions import api as sessions_api
 from kereru.tenancy.policy import ANYONE, SIGNED_IN, Principal, abilities, policy
 
 
@@ -127,5 +128,6 @@ def _cookie(settings: Settings, value: str, max_age_s: int) -> Cookie:
 
 
 ROUTES = (
-    sign_in, who_am_i, sign_out, *access_api.ROUTES, *organisations_api.ROUTES, *people_api.ROUTES, *history_api.ROUTES,
+    sign_in, who_am_i, sign_out, *access_api.ROUTES, *organisations_api.ROUTES, *people_api.ROUTES, *sessions_api.ROUTES,
+    *history_api.ROUTES,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from litestar import Request, delete, get, post
 
 from kereru.kernel import ids
 from kereru.kernel.clock import Clock
-from kereru.kernel.db import Database, ProviderScope
+from kereru.kernel.db import Database, ProviderScope, Row
 from kereru.kernel.paging import Page
 from kereru.kernel.secrets import Sealer, Secret
 from kereru.kernel.settings import Settings
@@ -74,7 +74,7 @@ class SecondFactorShown(msgspec.Struct, frozen=True):
 
 
 class SessionShown(msgspec.Struct, frozen=True):
-    """One place where one is signed in; `current`: this one."""
+    """One place where somebody is signed in; `current`: this one."""
 
     id: str
     address: str
@@ -185,12 +185,13 @@ async def remove_second_factor(principal: Principal, database: Database, sealer:
 async def list_sessions(principal: Principal, database: Database, settings: Settings) -> Page[SessionShown]:
     """Your own, the one used last first."""
     rows = await own.sessions(database, settings, principal)
-    return Page([
-        SessionShown(
-            ids.encode(row.id), row.address, row.agent, row.created_at, row.seen_at, bytes(row.token_hash) == principal.credential, ["end"]
-        )
-        for row in rows
-    ])  # fmt: skip
+    return Page([session_shown(row, principal, "end") for row in rows])
+
+
+def session_shown(row: Row, principal: Principal, *can: str) -> SessionShown:
+    """A session, from a row of `store.SESSIONS`."""
+    current = bytes(row.token_hash) == principal.credential
+    return SessionShown(ids.encode(row.id), row.address, row.agent, row.created_at, row.seen_at, current, list(can))
 
 
 @delete("/sessions", opt=policy(SIGNED_IN, scope=IN_PERSON), status_code=204, operation_id="endOtherSessions", summary="Sign out everywhere else")

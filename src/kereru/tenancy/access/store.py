@@ -114,7 +114,7 @@ INSERT INTO session (provider_id, token_hash, sign_in_id, address, agent)
 VALUES (%(provider_id)s, %(hash)s, %(sign_in_id)s, %(address)s, %(agent)s)
 """
 END_SESSION = "DELETE FROM session WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s RETURNING sign_in_id"
-END_SESSIONS = "DELETE FROM session WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s"
+END_SESSIONS = "DELETE FROM session WHERE provider_id = %(provider_id)s AND sign_in_id = %(sign_in_id)s RETURNING token_hash"
 SEEN_SESSION = "UPDATE session SET seen_at = app_now() WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s"
 
 ADD_API_KEY = """

@@ -400,7 +400,7 @@ def _able(row: Row, principal: Principal, *more: str) -> list[str]:
     if not may_write(principal):
         return []
     own = row.sign_in_id == principal.sign_in_id
-    return ["update", *([] if own else ["delete", "disable"]), "invite" if row.invited else "reset_password", *more]
+    return ["update", *([] if own else ["delete", "disable", "end_sessions"]), "invite" if row.invited else "reset_password", *more]
 
 
 def _user_shown(row: Row, principal: Principal) -> UserShown:

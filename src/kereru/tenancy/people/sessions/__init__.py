@@ -1,0 +1,1 @@
+"""Where the people whom somebody manages are signed in."""
