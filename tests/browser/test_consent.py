@@ -3,8 +3,8 @@
 import pytest
 from browser_client import LOOKS, say
 from browser_desks import Desks
+from browser_portal import Portal, somebody
 from playwright.sync_api import expect
-from portal_client import Portal, somebody
 
 from demo_fixture import Demo
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from browser_client import LOOKS, say
 from browser_desks import Desks
-from browser_portal import Portal, somebody, unique
+from browser_portal import PASSWORD, Portal, somebody, unique
 from playwright.sync_api import expect
 
 from demo_fixture import Demo
@@ -109,6 +109,38 @@ def test_r140_a_new_portal_user_gets_no_mails_until_told(olive: Portal) -> None:
     row = me.page.get_by_role("row").filter(has_text=name)
     expect(row).to_contain_text("Technical")
     expect(row).to_contain_text(say("standing.invited"))
+
+
+def test_g26_somebody_is_signed_out_everywhere(olive: Portal, desk: Desks, demo: Demo) -> None:
+    """G26, G34: where somebody is signed in stands on the page about him; one question ends all of it, and the log says who did it."""
+    me, name = olive, unique("Sam Reed")
+    email = f"{name.split()[-1]}@people.example"
+    organisation = demo.signed_in(somebody("provider", demo)).get("/api/v1/providers")["items"][0]["id"]
+    me.place("provider", organisation, "accounts", "new")
+    me.field(say("field.name")).fill(name)
+    me.field(say("signin.email")).fill(email)
+    me.button(say("accounts.add")).click()
+    me.page.get_by_role("link", name=name).click()
+    held = me.section(say("sessions.of.title"))
+    expect(held).to_contain_text(say("sessions.of.none", name=name))
+    expect(me.button(say("sessions.of.end"))).to_have_count(0)
+    him = Portal(desk, demo)
+    him.goto(him.mailed(email))
+    him.choose_password(PASSWORD)
+    him.heading("Southern Phone Co.")
+    me.page.reload()
+    expect(held.get_by_role("listitem")).to_contain_text("Chrome")
+    me.sound()
+    me.button(say("sessions.of.end")).click()
+    expect(me.dialog()).to_contain_text("asks for the password again")
+    me.dialog().get_by_role("button", name=say("sessions.of.end")).click()
+    me.said(say("sessions.of.ended", name=name))
+    expect(held).to_contain_text(say("sessions.of.none", name=name))
+    him.tab("Resellers")
+    expect(him.page.get_by_role("heading", name=say("portal.ended"))).to_be_visible()
+    me.tab("History Log")
+    row = me.rows().filter(has_text=email).filter(has_text="essions ended")
+    expect(row).to_contain_text(somebody("provider", demo).email)
 
 
 def test_deleting_needs_the_name_typed(olive: Portal) -> None:

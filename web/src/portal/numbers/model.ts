@@ -2,6 +2,7 @@
 import type { components } from '../../shared/api/schema'
 import { t } from '../../shared/i18n'
 import { ask, list, whereOf, withQuery, type Level } from '../api'
+import { Pages } from '../parts/pages.svelte'
 import type { Step } from '../parts/Progress.svelte'
 
 type Theirs = components['schemas']
@@ -9,6 +10,7 @@ export type Assignment = Theirs['AssignmentShown']
 export type AssignmentBody = Partial<Theirs['AssignmentBody']> & { number: string }
 export type AssignmentPage = Theirs['AssignmentList']
 export type EvidenceEntry = Theirs['EvidenceEntry']
+export type BlockedRemote = Theirs['Blocked']
 export type MessagingType = Assignment['messaging_type']
 export type Which = 'live' | 'past' | 'all'
 
@@ -34,6 +36,26 @@ export function exportOf(place: Place, parameters: object): string {
 }
 
 export const number = (id: string): Promise<Assignment> => ask('GET', `/assignments/${encodeURIComponent(id)}`)
+
+/** The other assignments of the same number, newest first, as far as they are within reach (R178, Q28). */
+export async function othersOf(top: Place, one: Assignment): Promise<Assignment[]> {
+  const page = await numbersOf(top, { q: one.number, state: 'all', sort: '-started', limit: 50 })
+  return page.items.filter((other) => other.number === one.number && other.id !== one.id)
+}
+
+/** The evidence about one number, newest first. */
+export function evidenceOf(id: string): Pages<EvidenceEntry> {
+  return new Pages((wanted) => list<EvidenceEntry>('/evidence', { assignment: id, ...wanted }), 20)
+}
+
+/** Whom its user blocked. */
+export function blockedOf(id: string): Pages<BlockedRemote> {
+  return new Pages((wanted) => list<BlockedRemote>(pathOfBlocked(id), wanted))
+}
+
+export function pathOfBlocked(id: string, remote = ''): string {
+  return `/assignments/${encodeURIComponent(id)}/blocked${remote && `/${encodeURIComponent(remote)}`}`
+}
 
 export function assign(user: string, body: AssignmentBody): Promise<Assignment> {
   return ask('POST', `/users/${encodeURIComponent(user)}/assignments`, body)

@@ -5,6 +5,7 @@ import type { Page } from '../../shared/api/types'
 import { t } from '../../shared/i18n'
 import { recall, remember } from '../../shared/store'
 import { list, type Level, type User } from '../api'
+import { Pages } from '../parts/pages.svelte'
 import { linkTo, type Place, type Portal } from '../state/portal.svelte'
 
 const KEY = 'kereru.portal.open'
@@ -28,18 +29,9 @@ export interface Row {
   more: boolean
 }
 
-interface Branch {
-  users: User[]
-  next: string | null
-  busy: boolean
-  failed: unknown
-}
-
-const EMPTY: Branch = { users: [], next: null, busy: true, failed: null }
-
 export class Branches {
   private opened = $state.raw<ReadonlySet<string>>(new Set(recall(KEY, v.array(v.string()), [])))
-  private held = $state.raw<Record<string, Branch>>({})
+  private held = $state.raw<Record<string, Pages<User>>>({})
 
   constructor(private readonly portal: Portal) {
     for (const key of this.opened) if (key.startsWith('group ')) void this.more(key)
@@ -63,12 +55,12 @@ export class Branches {
         const branch = node.level === 'group' && open ? this.held[key] : undefined
         const holds = node.level === 'group' ? node.users : (below.get(key)?.length ?? 0)
         rows.push({ key, level: node.level, id: node.id, name: node.name, depth, parent, open, holds, more: false,
-          waiting: Boolean(branch?.busy && branch.users.length === 0), failed: branch?.failed ?? null }) // prettier-ignore
+          waiting: Boolean(branch && !branch.items && !branch.failed), failed: branch?.failed ?? null }) // prettier-ignore
         if (!open) continue
         walk(below.get(key) ?? [], depth + 1, key)
-        branch?.users.forEach((user, at) =>
+        branch?.items?.forEach((user, at) =>
           rows.push({ key: `user ${user.id}`, level: 'user', id: user.id, name: user.name, depth: depth + 1, parent: key, open: false, holds: 0,
-            waiting: false, failed: null, more: at === branch.users.length - 1 && branch.next !== null })) // prettier-ignore
+            waiting: false, failed: null, more: at === (branch.items?.length ?? 0) - 1 && branch.next !== null })) // prettier-ignore
       }
     }
     walk(this.portal.roots, 0, '')
@@ -95,37 +87,22 @@ export class Branches {
     for (const step of this.portal.path(place)) this.toggle(`${step.level} ${step.id}`, true)
   }
 
-  /** Fetch the next users of a group. */
+  /** Fetch the next users of a group, the first ones at first. */
   async more(key: string): Promise<void> {
-    const before = this.held[key] ?? EMPTY
-    this.hold(key, { ...before, busy: true, failed: null })
-    const group = key.slice('group '.length)
-    try {
-      const page = await list<User>('/users', { group, limit: USERS_A_PAGE, cursor: before.next })
-      this.hold(key, { users: [...before.users, ...page.items], next: page.next, busy: false, failed: null })
-    } catch (failed) {
-      this.hold(key, { ...before, busy: false, failed })
-    }
+    const branch = this.held[key] ?? usersOf(key.slice('group '.length))
+    if (!this.held[key]) this.held = { ...this.held, [key]: branch }
+    await (branch.items ? branch.more() : branch.load())
   }
 
   /** People changed: what is open is fetched anew, the rest forgotten. */
-  async again(): Promise<void> {
-    const keys = Object.keys(this.held)
+  again(): void {
     this.held = Object.fromEntries(Object.entries(this.held).filter(([key]) => this.opened.has(key)))
-    for (const key of keys.filter((one) => this.opened.has(one))) {
-      const limit = Math.min(200, Math.max(USERS_A_PAGE, this.held[key]?.users.length ?? 0))
-      try {
-        const page = await list<User>('/users', { group: key.slice('group '.length), limit })
-        this.hold(key, { users: page.items, next: page.next, busy: false, failed: null })
-      } catch {
-        // What is shown stays; the next change tries again.
-      }
-    }
+    for (const branch of Object.values(this.held)) void branch.load()
   }
+}
 
-  private hold(key: string, branch: Branch): void {
-    this.held = { ...this.held, [key]: branch }
-  }
+function usersOf(group: string): Pages<User> {
+  return new Pages((wanted) => list<User>('/users', { group, ...wanted }), USERS_A_PAGE)
 }
 
 export interface Hit {
