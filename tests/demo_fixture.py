@@ -11,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -109,9 +109,9 @@ class Demo:
         http.post("/api/v1/session", {"email": account.email, "password": account.password})
         return http
 
-    def phone_sends(self, phone: str, to: str, text: str) -> Any:
-        """A phone texts."""
-        return self.simulator.post(f"/phones/{quote(phone, safe='')}/messages", {"to": to, "text": text})
+    def phone_sends(self, phone: str, to: str, text: str, media: Sequence[Mapping[str, str]] = ()) -> Any:
+        """A phone texts, perhaps with files (base64 `data`, `content_type`)."""
+        return self.simulator.post(f"/phones/{quote(phone, safe='')}/messages", {"to": to, "text": text, "media": list(media)})
 
     def phone_has(self, phone: str) -> list[dict[str, Any]]:
         """All texts of a phone."""

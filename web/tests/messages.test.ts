@@ -25,6 +25,7 @@ test('no message is left over', () => {
     /^consent\.(stop|start|help|answered|agreed|person|carrier|colleague)$/,
     /^stopped\.(person|carrier|colleague)$/,
     /^light\.(ok|warn|stop)(\.help)?$/,
+    /^files\.kind\.(picture|audio|video|pdf|text|contact|other)$/,
     /^(noun|verb|changed)\./,
     /^log\.(blocked|withheld)(\.help)?$/,
     /^log\.who\.(nobody|wait|us|carrier|recipient|customer)$/,

@@ -24,7 +24,7 @@ from kereru.entrypoints.serve import Installation, Mains, add_processes, install
 from kereru.entrypoints.supervisor import ProcessSpec
 from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
-from kereru.simulators.config import example_config
+from kereru.simulators.config import Config, example_config
 
 STOP_S = 7.0
 """The demo ends within 10 s: its processes take at most this long, the engine then a moment."""
@@ -224,7 +224,7 @@ def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
     try:
         if not inventory.exists():
             inventory.touch(mode=0o600)
-            inventory.write_bytes(msgspec.json.format(msgspec.json.encode(example_config())))
+            inventory.write_bytes(msgspec.json.format(msgspec.json.encode(_inventory())))
     except OSError as error:
         raise from_os_error(error, home) from error
     words = ["--port", str(port), "--smtp-port", str(smtp_port), "--state", str(home / "simulators.json"), "--inventory", str(inventory)]
@@ -235,6 +235,12 @@ def _start_simulators(running: Installation, port: int, smtp_port: int) -> None:
         runpy.run_module("kereru.simulators", run_name="__main__", alter_sys=True)
 
     running.supervisor.add(ProcessSpec("simulator", simulators, rolling="never"))
+
+
+def _inventory() -> Config:
+    """The example, with what Restcomm switches on for an account when it is asked to: MMS."""
+    example = example_config()
+    return msgspec.structs.replace(example, restcomm=tuple(msgspec.structs.replace(account, mms=True) for account in example.restcomm))
 
 
 def _seed(running: Installation, simulator: str, seeding: Seeding) -> Seeded:

@@ -55,7 +55,11 @@ class Hooks:
     async def make(self, call: Call) -> Result:
         """Make one call."""
         began = time.time()
-        result = await self._attempt(call)
+        result = await self._attempt(call, LARGEST_ANSWER)
+        self._note(call, result, began)
+        return result
+
+    def _note(self, call: Call, result: Result, began: float) -> None:
         self._number += 1
         self._made.append(
             {
@@ -71,9 +75,8 @@ class Hooks:
                 "ms": int((time.time() - began) * 1000),
             }
         )
-        return result
 
-    async def _attempt(self, call: Call) -> Result:
+    async def _attempt(self, call: Call, most: int) -> Result:
         if self._session is None:
             # Idle connections go before a receiver closes them (uvicorn after 5 s): a POST on a dying one would be lost, and is never repeated.
             connector = aiohttp.TCPConnector(limit=0, limit_per_host=64, ttl_dns_cache=60, keepalive_timeout=3)
@@ -91,11 +94,20 @@ class Hooks:
                 allow_redirects=call.follow,
             ) as answer:
                 body = b""
-                while len(body) < LARGEST_ANSWER and (piece := await answer.content.read(LARGEST_ANSWER - len(body))):
+                while len(body) < most and (piece := await answer.content.read(most - len(body))):
                     body += piece
                 return Result(answer.status, answer.content_type, body, "")
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
             return Result(0, "", b"", f"{type(error).__name__}: {error}".rstrip(": "))
+
+    async def fetch(self, carrier: str, url: str, most: int) -> Result:
+        """Fetch a file of at most `most` bytes, without credentials; a larger one comes back as a problem."""
+        began = time.time()
+        result = await self._attempt(Call(carrier, "media", "GET", url, b"", "", follow=True), most + 1)
+        if len(result.body) > most:
+            result = Result(0, "", b"", f"The file is larger than {most} bytes.")
+        self._note(Call(carrier, "media", "GET", url, b"", ""), result, began)
+        return result
 
     def made(self, after: int = 0, limit: int | None = None) -> list[dict[str, object]]:
         """The newest calls, newest first; `after` leaves out those up to that number. One is listed when its answer is in, or will not come."""

@@ -1,4 +1,4 @@
-"""Pictures that phones send. Owns their bytes until the carrier's receiver fetched them.
+"""Pictures that phones send and get. Owns their bytes: of what is sent, until the carrier's receiver fetched it.
 
 Promises: at most 64 files of at most 1 MB (carriers.md C.3, C.8); the newest stay.
 """
@@ -49,6 +49,12 @@ class Media:
             raise BadMedia("The file is larger than 1 MB.")
         name = f"{secrets.token_hex(12)}.{TYPES[content_type]}"
         self._keep(File(name, content_type, content, carrier, account))
+        return name
+
+    def keep(self, content: bytes, content_type: str) -> str:
+        """Keep what a carrier fetched for a handset, which reads it without an account; returns its name."""
+        name = f"{secrets.token_hex(12)}.{TYPES.get(content_type, 'bin')}"
+        self._keep(File(name, content_type, content, "", ""))
         return name
 
     def put_layout(self, carrier: str, account: str) -> str:

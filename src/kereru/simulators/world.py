@@ -16,7 +16,7 @@ from kereru.simulators.faults import ON_WEBHOOK, Faults
 from kereru.simulators.hooks import Hooks
 from kereru.simulators.ledger import Ledger
 from kereru.simulators.live import Live
-from kereru.simulators.media import Media
+from kereru.simulators.media import LARGEST, Media
 from kereru.simulators.messages import Message
 from kereru.simulators.phones import Held, Phones, Picture
 from kereru.simulators.receipts import Step, Timing
@@ -116,11 +116,22 @@ class World:
     def pass_on(self, carrier: str, message: Message) -> None:
         """An accepted text reaches its recipient's handset, and its account when a simulated carrier holds that number."""
         pictures = [Picture(url) for url in message.media]
-        self._put(message.to, "in", message.from_, message.to, message.text, pictures, carrier, message.id)
+        held = self._put(message.to, "in", message.from_, message.to, message.text, pictures, carrier, message.id)
+        if pictures:
+            self.later(self._fetch(held))
         found = self.owner(message.to)
         if found is not None:
             _id, work = found[0].arrive(message.from_, message.to, message.text, pictures)
             self.later(work)
+
+    async def _fetch(self, held: Held) -> None:
+        """Carriers fetch the files of an MMS once and hand the handset its own copies; what cannot be had stays an address."""
+        got = [await self.hooks.fetch(held.carrier, picture.url, LARGEST) for picture in held.media]
+        held.media = tuple(
+            Picture(f"{self.base_url}/media/{self.media.keep(result.body, result.content_type)}", result.content_type) if result.good() else picture
+            for picture, result in zip(held.media, got, strict=True)
+        )
+        self.changed("phone", phone=held.phone, carrier=held.carrier)
 
     def text_from_phone(self, phone: str, to: str, text: str, media: Sequence[Picture]) -> Held | None:
         """A phone sends a text; None when no carrier holds `to`."""

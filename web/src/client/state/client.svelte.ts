@@ -2,7 +2,16 @@
 import * as v from 'valibot'
 
 import { api, newId, Problem } from '../../shared/api/http'
-import type { Answer, Change, Conversation, Licence, LicenceNumber, Message, Session } from '../../shared/api/types'
+import type {
+  Answer,
+  Attachment,
+  Change,
+  Conversation,
+  Licence,
+  LicenceNumber,
+  Message,
+  Session,
+} from '../../shared/api/types'
 import { currentLanguage, t, useLanguage } from '../../shared/i18n'
 import { timeWriter } from '../../shared/i18n/time'
 import { preferences } from '../../shared/preferences.svelte'
@@ -13,6 +22,7 @@ import { router } from '../../shared/router.svelte'
 import { recall, remember } from '../../shared/store'
 import { notice, once, play, showUnread } from './alerts'
 import { Outbox, PendingSchema, type Pending } from './outbox'
+import { gist, Trays } from './tray.svelte'
 
 const OFFLINE_SHOWN_MS = 2000
 const TICK_MS = 20_000
@@ -42,6 +52,7 @@ export class Client {
   readonly usable = $derived(this.state.numbers.filter((number) => number.can.includes('send')))
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
+  readonly trays: Trays
   private readonly line: Line
   private readonly outbox: Outbox
   private answered = $state.raw<ReadonlySet<string>>(new Set())
@@ -55,6 +66,7 @@ export class Client {
     private readonly signedOut: () => void,
   ) {
     const user = session.user
+    this.trays = new Trays(user.id)
     this.drafts = recall(`kereru.drafts.${user.id}`, Drafts, {})
     const saved = recall(`kereru.outbox.${user.id}`, v.array(PendingSchema), [])
     this.pending = saved
@@ -181,13 +193,13 @@ export class Client {
     const conversation = last && this.state.conversations[last.conversation_id]
     if (!last || !conversation) return
     const who = nameOf(conversation)
-    this.spoken = t('announce.arrived', { who, text: last.text })
+    this.spoken = t('announce.arrived', { who, text: gist(last) })
     const looking = document.visibilityState === 'visible' && document.hasFocus()
     if (looking && this.openId === conversation.id) return
     void once(last.id, () => {
       if (preferences.current.sound) play('arrived')
       if (preferences.current.notices && !looking) {
-        notice(who, last.text, conversation.id, () => router.go(`/c/${conversation.id}`))
+        notice(who, gist(last), conversation.id, () => router.go(`/c/${conversation.id}`))
       }
     })
   }
@@ -324,9 +336,10 @@ export class Client {
     toDisplay: string,
     text: string,
     conversationId: string | null,
+    attachments: Attachment[] = [],
   ): string {
     const clientId = newId()
-    this.outbox.add({ clientId, numberId: number.id, to, toDisplay, text, at: Date.now(), conversationId })
+    this.outbox.add({ clientId, numberId: number.id, to, toDisplay, text, attachments, at: Date.now(), conversationId })
     return clientId
   }
 

@@ -36,6 +36,7 @@ const text = (clientId = 'c1', at = now) => ({
   toDisplay: '',
   text: 'Hello',
   at,
+  attachments: [],
   conversationId: null,
 })
 

@@ -6,6 +6,7 @@ import * as v from 'valibot'
 
 import { Problem } from '../../shared/api/http'
 import type { Message, Outgoing } from '../../shared/api/types'
+import { AttachmentSchema } from './tray.svelte'
 
 export const PendingSchema = v.object({
   clientId: v.string(),
@@ -13,6 +14,7 @@ export const PendingSchema = v.object({
   to: v.string(),
   toDisplay: v.string(),
   text: v.string(),
+  attachments: v.optional(v.array(AttachmentSchema), []),
   at: v.number(),
   conversationId: v.nullable(v.string()),
   /** sending: a request is out or about to be; waiting: no answer yet, tried again; refused: the server said no; old: too old to go by itself. */
@@ -97,7 +99,7 @@ export class Outbox {
         number_id: entry.numberId,
         to: entry.to,
         text: entry.text,
-        attachments: [],
+        attachments: entry.attachments.map((file) => file.id),
       })
       this.around.sent(message, entry)
       this.settle([clientId])

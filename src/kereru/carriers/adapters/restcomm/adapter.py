@@ -46,6 +46,8 @@ _PAGE_SIZE = 50
 _PAGES_MAX = 20
 _NUMBER_PAGES_MAX = 1000
 _LOOK_UP_WINDOW_S = 15 * 60
+_ACCOUNT_WORDS = (b"SMS_LIMIT_EXCEEDED", b"not active")
+"""What a 403 says when it is about the account and not about what was asked (§1.8)."""
 
 _CREDENTIAL_FIELDS = (
     CredentialField("account_key", "Account/Key", False, True, "The Account SID: AC and 32 letters and digits, from Restcomm's console."),
@@ -95,6 +97,9 @@ class RestcommAdapter(RestcommWebhooks):
             return outcome.of_transport(result, exchange)
         if 200 <= result.status < 300:
             return _accepted(result, part, exchange)
+        if part.media_urls and (result.status == 404 or (result.status == 403 and not any(word in result.body for word in _ACCOUNT_WORDS))):
+            # The newer API is switched on for each account (§1.6): its refusal says nothing about the account, and the text can go without it.
+            return Refused("mms_not_offered", "The carrier does not offer MMS for this account.", str(result.status), False, False, exchange)
         return self._refused(result, exchange)
 
     def _text_request(self, access: PlatformAccess, part: OutboundPart) -> Outgoing:

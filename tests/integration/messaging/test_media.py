@@ -1,0 +1,226 @@
+"""Files between the simulated carriers and the database: MMS out and in. R104, R110, R134, R136; P23 to P29; bad inputs 77, 88, 89, 92; G10, G11."""
+
+import base64
+import io
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from assembled import House, open_house
+from kereru.kernel.http_client import StrangerClient
+from kereru.kernel.objects import Objects
+from kereru.messaging.attachments.intake import Files, key
+from kereru.messaging.attachments.jobs import TRIES, Fetcher, NotYet, fetch_media
+from tenant import INTELIQUENT_NUMBER, PHONE, Tenant
+
+_references = count(1)
+
+
+class Door(StrangerClient):
+    """Counts what was asked for, and with which credentials."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        host = tenant.simulators.url.removeprefix("http://")
+        super().__init__(allow_private_hosts=(host,))
+        self.asked: list[tuple[str, bool]] = []
+
+    async def send(self, method, url, **more):
+        self.asked.append((url, "Authorization" in (more.get("headers") or {})))
+        return await super().send(method, url, **more)
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    """Ana texts through Restcomm, Ben through Inteliquent."""
+    async with open_house(database_url) as made:
+        yield made
+
+
+def png(colour: str = "teal", size: tuple[int, int] = (40, 30)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+async def arrive(house: House, carrier: str, text: str, *files: bytes, declared: str = "image/png", layout: bool = True) -> None:
+    """A phone's text comes in by a carrier that keeps its files, with the layout that phones add."""
+    simulators = house.tenant.simulators
+    media, account = simulators.simulators.world.media, house.account_sid
+    names = [media.put_layout(carrier, account)] if layout and files else []
+    names += [media.put(base64.b64encode(each).decode(), declared, carrier, account) for each in files]
+    urls = [f"{simulators.url}/media/{name}" for name in names]
+    if carrier == "restcomm":
+        kinds = ["application/smil"] * (len(names) - len(files)) + [declared] * len(files)
+        listed = {f"MediaUrl{n}": url for n, url in enumerate(urls)} | {f"MediaContentType{n}": kind for n, kind in enumerate(kinds)}
+        answer = await house.restcomm(Body=text, NumMedia=str(len(urls)), **listed)
+    else:
+        reference = f"mms-{next(_references)}"
+        body = {"referenceId": reference, "from": PHONE[1:], "to": [INTELIQUENT_NUMBER[1:]], "text": text, "mediaUrls": urls}
+        answer = await house.inteliquent(body)
+    assert answer.status_code == 200, answer.text
+
+
+async def received(house: House, carrier: str) -> dict:
+    """The one text that came in by a carrier."""
+    [message] = await house.messages("ana" if carrier == "restcomm" else "ben", PHONE)
+    return message
+
+
+async def fetch(house: House, message_id: str, *, times: int = 1) -> Door:
+    """Run the job, as the worker would."""
+    tenant = house.tenant
+    async with Door(tenant) as door:
+        fetcher = Fetcher(tenant.database, tenant.desk.sealer, door, tenant.files, tenant.settings.allow_private_hosts)
+        for _ in range(times):
+            try:
+                await fetch_media(fetcher, {"provider": tenant.provider_id, "message": int(message_id)})
+            except NotYet:
+                continue
+        return door
+
+
+def rewrite(house: House, source: str) -> None:
+    """The carrier says that its file lies somewhere else."""
+    house.tenant.sql("UPDATE file SET source = %(source)s, source_credentials = true", source=source)
+
+
+@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
+@pytest.mark.parametrize("parts", [0, 1, 10])
+async def test_an_mms_is_received_with_all_its_parts(house: House, carrier: str, parts: int) -> None:
+    """R104, R134, P23, P25, P26: text and each picture, in order; the layout that phones add is dropped."""
+    pictures = [png(size=(10 + number, 10)) for number in range(parts)]
+    await arrive(house, carrier, "All of them", *pictures)
+    before = await received(house, carrier)
+    assert [each["state"] for each in before["attachments"]] == ["coming"] * parts
+    await house.tenant.run_jobs()
+    message = await received(house, carrier)
+    assert (message["text"], message["kind"]) == ("All of them", "mms" if parts else "sms")
+    assert [(each["state"], each["kind"], each["width"]) for each in message["attachments"]] == [
+        ("ready", "picture", 10 + number) for number in range(parts)
+    ]
+    assert message["version"] == before["version"] + parts
+    stored = [
+        b"".join([piece async for piece in await house.tenant.files.objects.read(key(house.tenant.provider_id, int(each["id"])))])
+        for each in message["attachments"]
+    ]
+    assert stored == pictures
+
+
+async def test_each_file_that_came_is_told_at_once(house: House) -> None:
+    """P29: a change on the owner's feed, so that nobody has to load the page again."""
+    await arrive(house, "restcomm", "", png(), png())
+    before = len(house.tenant.changes(house.tenant.ana))
+    await house.tenant.run_jobs()
+    assert [change.kind for change in house.tenant.changes(house.tenant.ana)[before:]] == [3, 3]
+
+
+@pytest.mark.parametrize(("content", "declared", "kind", "shown"), [
+    pytest.param(b"<html><script>alert(1)</script>", "image/jpeg", "text", False, id="input 77: HTML called a picture"),
+    pytest.param(b"MZ\x90\0" + bytes(200), "image/png", "other", False, id="a program called a picture"),
+    pytest.param(b"BEGIN:VCARD\r\nVERSION:3.0\r\nEND:VCARD\r\n", "text/vcard", "contact", False, id="a contact"),
+    pytest.param(b"#!AMR\n" + bytes(100), "audio/amr", "audio", False, id="a voice note"),
+    pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(100), "video/mp4", "video", True, id="a film"),
+    pytest.param(png()[:60], "image/png", "other", False, id="a broken picture"),
+])  # fmt: skip
+async def test_files_of_any_kind_are_shown_for_what_they_are(house: House, content: bytes, declared: str, kind: str, shown: bool) -> None:
+    """Issue 5, bad input 77: by their content; only picture, sound and film are shown where they stand."""
+    await arrive(house, "inteliquent", "", content, declared=declared)
+    await house.tenant.run_jobs()
+    [file] = (await received(house, "inteliquent"))["attachments"]
+    assert (file["state"], file["kind"], file["inline"]) == ("ready", kind, shown)
+
+
+async def test_restcomms_media_are_asked_for_with_the_accounts_credentials(house: House) -> None:
+    """C.2: its own address only; whoever else is named gets none, and Inteliquent gives without."""
+    await arrive(house, "restcomm", "", png())
+    message = await received(house, "restcomm")
+    door = await fetch(house, message["id"])
+    assert [credentials for _, credentials in door.asked] == [True]
+    assert (await received(house, "restcomm"))["attachments"][0]["state"] == "ready"
+
+
+_ADDRESSES = (
+    "http://127.0.0.1:1/a.png", "https://127.0.0.1/a.png", "https://0x7f.1/a.png", "https://2130706433/", "https://[::1]/", "https://169.254.169.254/",
+    "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/", "https://100.64.0.1/", "https://good@127.0.0.1/", "https://127.0.0.1:22/",
+    "file:///etc/passwd", "http://media.example.com/plain.png", "https:\\\\127.0.0.1\\", "gopher://127.0.0.1/", "https://",
+)  # fmt: skip
+
+
+async def test_private_and_odd_addresses_are_not_asked(house: House) -> None:
+    """Bad inputs 88, 89, 91: said at once, with a reason, without credentials, and not tried again; the text stays."""
+    await arrive(house, "restcomm", "Still here", png())
+    message = await received(house, "restcomm")
+    for source in _ADDRESSES:
+        house.tenant.sql("UPDATE file SET state = 1, tries = 0")
+        rewrite(house, source)
+        door = await fetch(house, message["id"])
+        after = await received(house, "restcomm")
+        [file] = after["attachments"]
+        # A name that the system's resolver does not know at all is merely unreachable.
+        assert (file["state"], file["reason"]["code"]) in {("failed", "media_address"), ("coming", "media_unreachable")}, source
+        assert after["text"] == "Still here"
+        assert not any(credentials for _, credentials in door.asked), source
+
+
+async def test_what_cannot_be_had_says_so_and_is_tried_again(house: House) -> None:
+    """P24: the text is there, the file says why it is not; after the last try it stays so until a person asks again."""
+    await arrive(house, "restcomm", "Look", png())
+    [row] = house.tenant.sql("SELECT source FROM file")
+    rewrite(house, f"{house.tenant.simulators.url}/media/{'0' * 24}.png")
+    message = await received(house, "restcomm")
+    await fetch(house, message["id"])
+    [file] = (await received(house, "restcomm"))["attachments"]
+    assert (file["state"], file["reason"]["code"]) == ("coming", "media_gone")
+    await fetch(house, message["id"], times=TRIES)
+    [file] = (await received(house, "restcomm"))["attachments"]
+    assert (file["state"], file["reason"]["code"]) == ("failed", "media_gone")
+    rewrite(house, row.source)
+    client = house.people["ana"]
+    answer = await client.post(f"/api/v1/attachments/{file['id']}/fetch")
+    assert (answer.status_code, answer.json()["state"]) == (200, "coming")
+    await fetch(house, message["id"])
+    assert (await received(house, "restcomm"))["attachments"][0]["state"] == "ready"
+    assert (await client.post(f"/api/v1/attachments/{file['id']}/fetch")).json()["code"] == "file_not_fetchable"
+
+
+async def test_a_file_fetched_twice_is_there_once(house: House) -> None:
+    """A job may run twice: the second one finds nothing to do."""
+    await arrive(house, "restcomm", "", png())
+    message = await received(house, "restcomm")
+    door = await fetch(house, message["id"], times=2)
+    assert len(door.asked) == 1
+
+
+async def test_a_message_deleted_meanwhile_takes_its_files_along(house: House) -> None:
+    """P57: nothing is fetched for it."""
+    await arrive(house, "restcomm", "", png())
+    message = await received(house, "restcomm")
+    house.tenant.sql("DELETE FROM message")
+    assert (await fetch(house, message["id"])).asked == []
+    assert house.tenant.sql("SELECT * FROM file") == []
+
+
+async def test_what_is_blocked_is_not_fetched(house: House) -> None:
+    """Q13: a blocked text is kept and shown to nobody; its files are not asked for."""
+    house.tenant.sql(
+        "INSERT INTO blocked_remote (provider_id, assignment_id, remote) SELECT provider_id, id, %(remote)s FROM assignment", remote=PHONE
+    )
+    await arrive(house, "restcomm", "", png())
+    assert house.tenant.sql("SELECT count(*) AS n FROM message")[0].n == 1
+    assert house.tenant.sql("SELECT * FROM file") == []
+
+
+async def test_arrivals_left_by_a_dead_process_are_swept(tmp_path: Path) -> None:
+    """G42: and those of a living one stay."""
+    import os
+
+    files = Files(Objects("memory:///"), tmp_path, "")
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    os.utime(old, (1, 1))
+    files.sweep()
+    assert (old.exists(), new.exists()) == (False, True)
