@@ -234,7 +234,7 @@ def test_below_the_provider_there_are_numbers_and_no_platforms(desk: Desks, comp
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
 def test_everybody_can_use_numbers(desk: Desks, company: Company, carla: str, scheme: str, width: int) -> None:
     """ui.md: axe finds nothing and nothing sticks out, by day and night, on a desk and in a hand."""
-    held = company.assigned(carla, "2015550115", friendly_name="A very long friendly name that nobody would ever give to a number of theirs")
+    held = company.assigned(carla, "2015550115", friendly_name="A very long friendly name that nobody ever gave to their numbers")
     portal = Portal(desk, company.demo, company.manager).signed_in()
     portal.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     portal.page.set_viewport_size({"width": width, "height": 900})
