@@ -2,12 +2,12 @@
 
 import pytest
 from browser_client import national, say
-from browser_company import Company, found_company
+from browser_company import Company, account_at, addresses, found_company
 from browser_desks import Desks
 from browser_portal import Portal
 from playwright.sync_api import expect
 
-from demo_fixture import Demo, eventually
+from demo_fixture import Demo, Http, eventually
 
 NUMBER = "3125550144"
 
@@ -103,3 +103,31 @@ def test_r141_what_fails_twice_says_so_twice(portal: Portal, company: Company) -
     portal.button(say("number.retry")).click()
     expect(setup).to_contain_text(say("number.state.enabled"))
     expect(setup.get_by_role("alert")).to_have_count(0)
+
+
+def test_r141_a_webhook_that_went_astray_is_set_again(portal: Portal, company: Company, phone: str) -> None:
+    """R141, R156, P73: somebody took the webhook away at the carrier; the page says so and what it means, and one button brings texts back."""
+    mira, demo, number = company.user("Mira Bell"), company.demo, "3125550146"
+    held = company.assigned(mira, number)
+    eventually(lambda: company.api.get(f"/api/v1/assignments/{held}")["state"] == "enabled")
+    broker = Http(addresses(demo, "inteliquent")["broker"])
+    key = {"authorization": f"Bearer {account_at(demo, 'inteliquent')['outbound_api_key']}"}
+    _, listed = broker.call("POST", "/selectAuthorization", {}, headers=key)
+    standing = [entry for entry in listed["authConfig"]["authorizations"] if entry["inboundAuth"]]
+    ours = [{"authId": entry["authId"]} for entry in standing if str(entry.get("tn", "")).endswith(number)]
+    assert ours, standing
+    broker.call("POST", "/removeAuthorization", {"authorizations": ours}, headers=key)
+    company.api.post(f"/api/v1/platforms/{company.platform('inteliquent')['id']}/check")
+
+    portal.place("user", mira, "numbers", held)
+    setup = portal.section(say("number.setup"))
+    expect(setup.get_by_role("alert")).to_contain_text(say("number.webhook.missing.text", name="Inteliquent"))
+    portal.sound()
+    setup.get_by_role("button", name=say("number.webhook.repair")).click()
+    portal.said(say("number.webhook.repaired"))
+    expect(setup.get_by_role("alert")).to_have_count(0)
+    expect(setup).to_contain_text("Stands; looked at")
+    me = demo.signed_in(company.users[mira])
+    me.post(f"/api/v1/numbers/{company.api.get(f'/api/v1/assignments/{held}')['number_id']}/opt-in", {"answer": "yes"})
+    demo.phone_sends(phone, "+1" + number, "Back again")
+    eventually(lambda: any(one["last_message"]["text"] == "Back again" for one in me.get("/api/v1/conversations")["items"]))

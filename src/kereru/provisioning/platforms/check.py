@@ -176,6 +176,8 @@ async def _number_webhooks(desk: Desk, facts: _Facts) -> Check:
     looked = await look(desk, facts.access.provider_id, facts.access.platform_id)
     if isinstance(looked, Problem):
         return Check("number_webhooks", "note", f"Whether the webhooks of the numbers stand could not be found out: {looked.reason}")
+    async with desk.database.transaction(ProviderScope(facts.access.provider_id)) as tx:
+        await numbers_store.put_hook_states(tx, {one.number_id: one.state for one in looked})
     words = astray_in_words(looked)
     if words:
         return Check("number_webhooks", "wrong", f"Texts do not arrive, for the webhook of {words}.", "Point the webhooks here again.")
