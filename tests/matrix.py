@@ -53,6 +53,7 @@ PLAIN_FIELDS = {"external_id"}
 """Body fields that end in _id and name nothing of ours."""
 
 SERVED_ELSEWHERE = {
+    f"POST {PREFIX}/contacts/import": "needs a file: tests/api/test_contacts.py",
     f"DELETE {PREFIX}/resellers/{{reseller_id:str}}": "needs the name typed: tests/api/test_portal.py",
     f"DELETE {PREFIX}/groups/{{group_id:str}}": "needs the name typed: tests/api/test_portal.py",
     f"POST {PREFIX}/attachments": "needs a form with a file: tests/api/test_attachments.py",
@@ -109,6 +110,10 @@ FRESH = {
     ),
     f"DELETE {PREFIX}/attachments/{{attachment_id:str}}": ("attachment_id", _UPLOAD),
     f"POST {PREFIX}/attachments/{{attachment_id:str}}/shrink": ("attachment_id", _UPLOAD),
+    f"DELETE {PREFIX}/contacts/{{contact_id:str}}": (
+        "contact_id",
+        "INSERT INTO contact (provider_id, user_id, name) SELECT provider_id, user_id, name FROM contact WHERE id IN (%s, %s) RETURNING id",
+    ),
     f"DELETE {PREFIX}/platforms/{{platform_id:str}}": (
         "platform_id",
         """INSERT INTO platform (provider_id, id, carrier, name, credentials_sealed)

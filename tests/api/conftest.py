@@ -314,6 +314,7 @@ _THINGS = {
         UPDATE conversation SET last_message_id = (SELECT id FROM m) WHERE provider_id = %(p)s AND id = %(conversation)s RETURNING last_message_id""",
     "attachment": """INSERT INTO file (provider_id, id, message_id, state, name, content_type, preview_width, preview_height)
         VALUES (%(p)s, new_id(), %(message)s, 2, 'canary.png', 'image/png', 1, 1) RETURNING id""",
+    "contact": "INSERT INTO contact (provider_id, user_id, name) VALUES (%(p)s, %(user)s, 'Mia Ruiz') RETURNING id",
 }
 """How one thing of each kind is made for every user; earlier ones may be named. The organisations and users themselves are made above."""
 

@@ -18,6 +18,7 @@ from kereru.api.doors import Doors
 from kereru.carriers.ingress import Ingress
 from kereru.carriers.intake.keeper import Keeper
 from kereru.carriers.registry import Carriers
+from kereru.contacts import api as contacts
 from kereru.entrypoints.lifeline import Announce
 from kereru.entrypoints.wiring import desk_of, own_host, portal_ports, sealer_of
 from kereru.kernel.clock import SystemClock
@@ -49,7 +50,7 @@ from kereru.tenancy.access.recording import SESSION_CHANNEL
 DRAIN_S = 5
 LISTEN_WITHIN_S = 5.0
 PING_S = 20.0
-ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES)
+ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messaging.ROUTES, *contacts.ROUTES)
 """Every slice's routes, in the order of the slices."""
 
 

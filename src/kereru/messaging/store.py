@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from kereru.kernel.db import Row, Transaction
 from kereru.messaging.model import SendFacts
 
+# Names depend on who looks, so they are joined when a conversation is read (design §6).
+_NAMED = "LEFT JOIN LATERAL name_seen(c.provider_id, a.user_id, u.group_id, c.remote) seen_as ON true"
 # Consent is the group's: its row is joined when the conversation is read, and no conversation's version counts it.
 _STOPPED = "LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = u.group_id AND s.remote = c.remote AND s.stopped"
 _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
   b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
   m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, m.kind, m.files,
-  s.at AS stopped_at, s.source AS stopped_by"""
+  s.at AS stopped_at, s.source AS stopped_by,
+  seen_as.name AS seen_name, seen_as.detail AS name_detail"""
 # Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
 # What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
@@ -27,6 +30,7 @@ JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 {_BLOCKED}
 {_STOPPED}
+{_NAMED}
 WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
 _CONVERSATION_PAGE = (
@@ -64,6 +68,7 @@ JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 {_BLOCKED}
 {_STOPPED}
+{_NAMED}
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)

@@ -3,6 +3,8 @@ import * as v from 'valibot'
 
 import { recall, remember } from './store'
 
+/** How the activity list shares out its width among its columns. */
+export const COLUMNS = [5, 4, 3, 4]
 const KEY = 'kereru.preferences'
 const Schema = v.object({
   theme: v.optional(v.picklist(['system', 'light', 'dark']), 'system'),
@@ -11,6 +13,8 @@ const Schema = v.object({
   notices: v.optional(v.boolean(), false),
   details: v.optional(v.boolean(), true),
   list: v.optional(v.number(), 0),
+  columns: v.optional(v.pipe(v.array(v.pipe(v.number(), v.minValue(1))), v.length(COLUMNS.length)), COLUMNS),
+  gridlines: v.optional(v.boolean(), false),
 })
 export type Preferences = v.InferOutput<typeof Schema>
 

@@ -6,6 +6,7 @@ import type {
   Answer,
   Attachment,
   Change,
+  Contact,
   Conversation,
   Licence,
   LicenceNumber,
@@ -43,6 +44,8 @@ export class Client {
   /** For screen readers: what just arrived. */
   spoken = $state('')
   resending = $state.raw<ReadonlySet<string>>(new Set())
+  /** The contact that is being written down. */
+  editing = $state.raw<{ contact: Contact | null; start: { name: string; number: string } } | null>(null)
   /** The open conversation stays in the New group while it is open, so that the list does not jump under the pointer. */
   heldNew = $state<string | null>(null)
 
@@ -322,6 +325,29 @@ export class Client {
     try {
       const news = await api.judge(conversation.id, answer, upTo)
       this.state = reduce.applyConversation(this.state, news)
+    } catch (error) {
+      this.say(error)
+    }
+  }
+
+  /** Copy a number; says so where the browser does not let us. */
+  async copy(number: string): Promise<boolean> {
+    try {
+      await navigator.clipboard.writeText(number)
+      return true
+    } catch {
+      this.word = t('details.copy.failed')
+      return false
+    }
+  }
+
+  /** R73: a new contact for the other side of a conversation, or the one there is, to change. */
+  async editContact(conversation: Conversation): Promise<void> {
+    const { remote, remote_display: number } = conversation
+    try {
+      const page = await api.contacts(remote, 'personal')
+      const contact = page.items.find((one) => one.numbers.some((held) => held.number === remote)) ?? null
+      this.editing = { contact, start: { name: conversation.name ?? '', number } }
     } catch (error) {
       this.say(error)
     }

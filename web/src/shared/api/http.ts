@@ -7,7 +7,10 @@ import type {
   AuthenticatorKey,
   Changes,
   ClientSettings,
+  Contact,
+  ContactDraft,
   Conversation,
+  Imported,
   Licence,
   LicenceNumber,
   MailLink,
@@ -141,6 +144,12 @@ export const api = {
     }),
   preflight: (outgoing: Outgoing, signal?: AbortSignal) =>
     call<Preflight>('POST', '/messages/preflight', outgoing, signal),
+  contacts: (q: string, which: 'all' | 'personal' | 'colleagues', cursor: string | null = null, limit = 50) =>
+    call<Page<Contact>>('GET', `/contacts${query({ q: q || null, which, cursor, limit })}`),
+  addContact: (draft: ContactDraft) => call<Contact>('POST', '/contacts', draft),
+  changeContact: (id: string, draft: ContactDraft) => call<Contact>('PUT', `/contacts/${id}`, draft),
+  deleteContact: (id: string) => call<undefined>('DELETE', `/contacts/${id}`),
+  importContacts: (text: string) => call<Imported>('POST', '/contacts/import', { text }),
   changes: (after: string, wait: number, signal?: AbortSignal) =>
     call<Changes>('GET', `/changes${query({ after, wait })}`, undefined, signal),
 }

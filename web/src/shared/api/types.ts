@@ -147,6 +147,45 @@ export interface Conversation {
   can: string[]
 }
 
+export type NumberKind = 'mobile' | 'work' | 'home' | 'fax' | 'pager' | 'other'
+
+export interface ContactNumber {
+  number: string
+  display: string
+  kind: NumberKind
+  /** A colleague's own name for it. */
+  label: string
+  can: string[]
+}
+
+/** Somebody as this person sees them: a contact of their own, or a colleague of the group. */
+export interface Contact {
+  id: string
+  source: 'personal' | 'colleague'
+  name: string
+  organisation: string
+  email: string
+  note: string
+  numbers: ContactNumber[]
+  can: string[]
+}
+
+export interface ContactDraft {
+  name: string
+  organisation: string
+  email: string
+  note: string
+  numbers: { number: string; kind: NumberKind }[]
+}
+
+/** What a file of contacts brought. */
+export interface Imported {
+  added: number
+  changed: number
+  unchanged: number
+  skipped: string[]
+}
+
 export interface Page<T> {
   items: T[]
   next: string | null
