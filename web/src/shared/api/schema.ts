@@ -1343,6 +1343,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your contacts and the colleagues of your group, by name */
+        get: operations["listContacts"];
+        put?: never;
+        /** Add a contact */
+        post: operations["addContact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add the contacts of a vCard or CSV file */
+        post: operations["importContacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/export/vcard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your own contacts as a vCard file */
+        get: operations["exportContactsAsCards"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/export/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Your own contacts as CSV */
+        get: operations["exportContactsAsTable"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One contact */
+        get: operations["getContact"];
+        /** Change a contact */
+        put: operations["changeContact"];
+        post?: never;
+        /** Delete a contact */
+        delete: operations["deleteContact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1575,6 +1663,39 @@ export interface components {
         CodeBody: {
             code: string;
         };
+        /** Contact */
+        Contact: {
+            id: string;
+            /** @enum {string} */
+            source: "personal" | "colleague";
+            name: string;
+            organisation: string;
+            email: string;
+            note: string;
+            numbers: components["schemas"]["ContactNumber"][];
+            can: string[];
+        };
+        /** ContactBody */
+        ContactBody: {
+            name: string;
+            /** @default  */
+            organisation: string;
+            /** @default  */
+            email: string;
+            /** @default  */
+            note: string;
+            /** @default [] */
+            numbers: components["schemas"]["NumberBody"][];
+        };
+        /** ContactNumber */
+        ContactNumber: {
+            number: string;
+            display: string;
+            /** @enum {string} */
+            kind: "mobile" | "work" | "home" | "fax" | "pager" | "other";
+            label: string;
+            can: string[];
+        };
         /** Conversation */
         Conversation: {
             id: string;
@@ -1667,6 +1788,10 @@ export interface components {
             };
             hash: string;
         };
+        /** FileBody */
+        FileBody: {
+            text: string;
+        };
         /** FileRoute */
         FileRoute: {
             id: string;
@@ -1725,6 +1850,13 @@ export interface components {
             kind: string;
             id: string;
             name: string;
+        };
+        /** Imported */
+        Imported: {
+            added: number;
+            changed: number;
+            unchanged: number;
+            skipped: string[];
         };
         /** JudgementBody */
         JudgementBody: {
@@ -1914,6 +2046,15 @@ export interface components {
             /** @default false */
             token_hash: boolean;
         };
+        /** NumberBody */
+        NumberBody: {
+            number: string;
+            /**
+             * @default other
+             * @enum {string}
+             */
+            kind: "mobile" | "work" | "home" | "fax" | "pager" | "other";
+        };
         /** NumberLimit */
         NumberLimit: {
             number_id: string;
@@ -1939,6 +2080,11 @@ export interface components {
         OrganisationBody: {
             name?: string | null;
             demands_second_factor?: boolean | null;
+        };
+        /** Page[Contact] */
+        "Page_kereru.contacts.model.Contact_": {
+            items: components["schemas"]["Contact"][];
+            next?: string | null;
         };
         /** Page[Blocked] */
         "Page_kereru.messaging.blocking.model.Blocked_": {
@@ -5093,6 +5239,197 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MessageDetail"];
                 };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listContacts: {
+        parameters: {
+            query?: {
+                /** @description Part of a name, or digits of a number in any form. */
+                q?: string;
+                /** @description Whose. */
+                which?: "all" | "personal" | "colleagues";
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_kereru.contacts.model.Contact_"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addContact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    importContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    exportContactsAsCards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/vcard": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    exportContactsAsTable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getContact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeContact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteContact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: components["responses"]["Problem"];
         };
