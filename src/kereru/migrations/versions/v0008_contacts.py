@@ -3,7 +3,7 @@
 from kereru.migrations.sql_files import run
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0009"
 
 
 def upgrade() -> None:
