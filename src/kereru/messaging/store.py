@@ -21,22 +21,33 @@ _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_i
 # Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
 # What is looked for by its id is bounded by the database's 90 days; pages take theirs as a parameter, which lets the planner leave weeks out (R45).
 # The last text is named by its conversation too: by its id alone the planner may choose the index that begins with the conversation.
-_CONVERSATION = f"""
-SELECT {_CONVERSATION_COLUMNS}
-FROM assignment a
+_AROUND = f"""
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
 {_BLOCKED}
 {_STOPPED}
 {_NAMED}
-WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
 """
-_CONVERSATION_PAGE = (
-    _CONVERSATION + " AND c.last_message_id < %(before)s AND c.last_message_id >= %(since)s ORDER BY c.last_message_id DESC LIMIT %(limit)s"
-)
-_CONVERSATIONS_BY_ID = _CONVERSATION + " AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())"
+# The page is cut before anything is joined to it, so that only what is shown is looked up however many conversations a person has.
+_CONVERSATION_PAGE = f"""
+SELECT {_CONVERSATION_COLUMNS}
+FROM (
+  SELECT c.* FROM assignment a
+  JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
+  WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s AND c.last_message_id < %(before)s AND c.last_message_id >= %(since)s
+  ORDER BY c.last_message_id DESC LIMIT %(limit)s) c
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id
+{_AROUND}
+ORDER BY c.last_message_id DESC
+"""
+_CONVERSATIONS_BY_ID = f"""
+SELECT {_CONVERSATION_COLUMNS}
+FROM assignment a
+JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
+{_AROUND}
+WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())
+"""
 
 _MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
   m.cut_to, m.arrived_before, m.consent, m.automatic, m.version, m.kind,
@@ -63,12 +74,7 @@ FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
 CROSS JOIN LATERAL (
   SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id AND last_message_id >= (SELECT oldest_kept()) OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
-JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
-{_BLOCKED}
-{_STOPPED}
-{_NAMED}
+{_AROUND}
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
