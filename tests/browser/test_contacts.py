@@ -94,7 +94,7 @@ def test_every_number_from_every_own_number(desk: Desks, demo: Demo, phone: str)
     assert [one for one in offered if one.startswith("Copy ")] == [f"Copy {one}" for one in (national(phone), "+44 20 7946 0142", "(202) 555-0177")]
     me.accessible()
     menu.get_by_role("menuitem", name=say("offer.text.from", number=national(phone), own=names[1])).click()
-    expect(me.page.get_by_role("form", name=say("composer.form"))).to_contain_text(names[1])
+    expect(me.page.get_by_role("region", name=say("new.title"))).to_contain_text(names[1])
     expect(me.dial_note).to_contain_text(national(phone))
 
 
