@@ -14,7 +14,7 @@ import vobject  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from kereru.contacts.errors import UnreadableFile
 from kereru.contacts.model import NUMBERS_MOST, Contact, ContactBody, Kind, NumberBody
-from kereru.tenancy.history.model import safe_cell
+from kereru.kernel.spreadsheet import MARK, lines
 
 CARDS_MOST = 2000
 _CELL_CHARACTERS = 400
@@ -33,7 +33,6 @@ _ORGANISATION = ("organisation", "organization", "company", "organization 1 - na
 _EMAIL = ("e-mail", "email", "e-mail address", "email address", "e-mail 1 - value")
 _NOTE = ("note", "notes")
 _PHONE = re.compile(r"phone|mobile|cell|number|fax|pager|\btel", re.IGNORECASE)
-_PLAIN_NUMBER = re.compile(r"\+[0-9]{5,15}")
 
 
 def read(text: str) -> tuple[list[ContactBody], list[str]]:
@@ -50,17 +49,12 @@ def as_cards(contacts: Iterable[Contact]) -> str:
 def as_table(contacts: Sequence[Contact]) -> str:
     """The contacts as CSV (RFC 4180, with a byte order mark), each number beside its type; this program reads it back."""
     most = max((len(contact.numbers) for contact in contacts), default=1)
-    out = io.StringIO()
-    writer = csv.writer(out)
     pairs = [heading for place in range(1, most + 1) for heading in (f"Number {place}", f"Type {place}")]
-    writer.writerow(["Name", "Organisation", "E-mail", "Note", *pairs])
+    rows = [["Name", "Organisation", "E-mail", "Note", *pairs]]
     for contact in contacts:
-        cells = [contact.name, contact.organisation, contact.email, contact.note]
-        for number in contact.numbers:
-            cells += [number.number, number.kind]
-        # A plain number is no formula, and has to stay usable.
-        writer.writerow(cell if _PLAIN_NUMBER.fullmatch(cell) else safe_cell(cell) for cell in cells)
-    return "\ufeff" + out.getvalue()
+        numbers = [cell for number in contact.numbers for cell in (number.display, number.kind)]
+        rows.append([contact.name, contact.organisation, contact.email, contact.note, *numbers])
+    return MARK + lines(rows)
 
 
 def _read_cards(text: str) -> tuple[list[ContactBody], list[str]]:

@@ -122,7 +122,7 @@ def test_what_goes_out_comes_back(write) -> None:
     [back], unread = read(write([held, contact("Ben", ("12345", "other"))]))[0][:1], read(write([held]))[1]
     assert unread == []
     assert (back.name, back.organisation, back.email, back.note) == (held.name, held.organisation, held.email, held.note)
-    assert [(one.number, one.kind) for one in back.numbers] == [(one.number, one.kind) for one in held.numbers]
+    assert list(clean(back, US).numbers) == [(one.number, one.kind) for one in held.numbers]
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"])
@@ -130,7 +130,7 @@ def test_no_cell_is_computed(name: str) -> None:
     """Input 22: words are quoted, numbers stay usable, and both come back as they were."""
     table = as_table([contact(name, ("+12025550142", "mobile"))])
     assert f"'{name}" in table.replace('""', '"')
-    assert ",+12025550142," in table
+    assert ",(202) 555-0142," in table
     assert read(table)[0][0].name == name
 
 
