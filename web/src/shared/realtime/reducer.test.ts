@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Change, Conversation, Message } from '../api/types'
 import {
   applyChanges,
+  applyConversation,
   applyConversations,
   applyMessages,
   compareIds,
@@ -175,4 +176,14 @@ test('opting in reaches the number without a restart (R8)', () => {
   const gone = { ...before, opt_in: 'not_needed', can: [], assigned: false } as const
   const later = applyChanges(state, [change({ kind: 'number.changed', licence_number: { ...gone, can: [] } })])
   expect(later.numbers, 'a number that is taken away').toHaveLength(0)
+})
+
+test('an answer that is as old as what is held does not undo what the live line told (names and consent have no version)', () => {
+  const last = message(1)
+  const start = applyChanges(EMPTY, [change({ conversation: conversation('1', last) })])
+  const stopped = { at: '2026-03-12T00:00:00Z', by: 'colleague' } as const
+  const told = applyChanges(start, [change({ conversation: conversation('1', last, { stopped, name: 'Mia' }) })])
+  expect(told.conversations['1']?.name).toBe('Mia')
+  const late = applyConversation(told, conversation('1', last))
+  expect(late.conversations['1']).toMatchObject({ stopped, name: 'Mia' })
 })

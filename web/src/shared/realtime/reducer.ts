@@ -48,9 +48,13 @@ class Draft {
 
   constructor(private readonly from: State) {}
 
-  conversation(news: Conversation): void {
+  /**
+   * What is joined when it is read (names, consent) is no part of the version. The live line tells of it in order, so of two with one version its word
+   * stands; an answer to a request may be older than it was quick.
+   */
+  conversation(news: Conversation, live = false): void {
     const held = (this.conversations ?? this.from.conversations)[news.id]
-    if (held && held.version > news.version) return
+    if (held && (live ? held.version > news.version : held.version >= news.version)) return
     this.conversations ??= { ...this.from.conversations }
     this.conversations[news.id] = news
     if (news.last_message) this.message(news.last_message)
@@ -130,7 +134,7 @@ export function withId(ids: readonly string[], id: string): readonly string[] {
 export function applyChanges(state: State, changes: readonly Change[]): State {
   const draft = new Draft(state)
   for (const change of changes) {
-    if (change.conversation) draft.conversation(change.conversation)
+    if (change.conversation) draft.conversation(change.conversation, true)
     if (change.message) draft.message(change.message)
     if (change.licence_number) draft.number(change.licence_number)
   }
