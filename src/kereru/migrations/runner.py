@@ -18,8 +18,8 @@ def _address(url: str) -> str:
     return url if conninfo.conninfo_to_dict(url).get("user") else conninfo.make_conninfo(url, user=OWNER)
 
 
-def migrate(url: str) -> None:
-    """Bring the database at `url` to the newest shape, as the owner. Safe to call from several processes at once."""
+def migrate(url: str, version: str = "head") -> None:
+    """Bring the database at `url` to the newest shape, or that of `version`, as the owner. Safe to call from several processes at once."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
@@ -32,7 +32,7 @@ def migrate(url: str) -> None:
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(address), poolclass=NullPool)
     with engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
         connection.commit()
 
 
