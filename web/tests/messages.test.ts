@@ -21,6 +21,7 @@ test('no message is left over', () => {
   // Families whose key is put together at run time.
   const families = [
     /^number\.(not_needed|opted_in|pending|postponed|opted_out)(\.closed)?$/,
+    /^number\.webhook\.(ours|missing|elsewhere)\.(at|text)$/,
     /^portal\.level\./,
     /^consent\.(stop|start|help|answered|agreed|person|carrier|colleague)$/,
     /^stopped\.(person|carrier|colleague)$/,
