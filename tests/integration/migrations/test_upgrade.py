@@ -4,7 +4,6 @@ import json
 
 import psycopg
 import pytest
-from psycopg.rows import namedtuple_row
 
 from kereru.migrations import runner
 from world import PHONE, World, make_world
@@ -38,14 +37,14 @@ def _receipt(world: World, cid: str) -> dict[str, object]:
 
 def test_everything_stays_and_goes_on(world: World) -> None:
     ana = world.ana
-    with psycopg.connect(world.url, autocommit=True, row_factory=namedtuple_row) as connection:
+    with psycopg.connect(world.url, autocommit=True) as connection:
 
         def take(function: str, *items: dict[str, object]) -> None:
             connection.execute(f"SELECT * FROM {function}(%s::text::jsonb)".encode(), [json.dumps(items)])
 
         def counts() -> dict[str, int]:
             found = connection.execute(" UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS n FROM {table}" for table in _TABLES).encode())
-            return {row.name: row.n for row in found}
+            return {name: int(count) for name, count in found}
 
         take("ingest_texts", _text(world, "SM1", "Hello"), _text(world, "SM2", "STOP"))
         take("ingest_receipts", _receipt(world, "SMout"), _receipt(world, "SMout2"))
