@@ -20,6 +20,7 @@ from kereru.kernel.clock import ManualClock
 from kereru.kernel.db import INSTALLATION, ProviderScope
 from kereru.kernel.logging import configure
 from kereru.kernel.settings import Settings
+from kereru.migrations.runner import head
 from kereru.tenancy import commands
 from kereru.tenancy.access import second_factor
 from kereru.tenancy.policy import ANYONE, policy
@@ -406,7 +407,7 @@ async def test_a_value_that_fits_its_type_but_no_column_is_the_callers(stage) ->
 
 async def test_health(own_stage) -> None:
     """Reliability.md §6: ready means database, schema, partitions, not draining."""
-    async with own_stage.client(app=own_stage.application(schema_version="0001")) as client:
+    async with own_stage.client(app=own_stage.application(schema_version=head())) as client:
         assert (await client.get("/health/live")).json() == {"ok": True}
         ready = await client.get("/health/ready")
         assert (ready.status_code, [check["name"] for check in ready.json()["checks"]]) == (

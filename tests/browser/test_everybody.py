@@ -61,7 +61,7 @@ def test_every_stop_of_the_tab_key_shows_itself(desk: Desks, phone: str) -> None
     me = desk("C")
     me.open_new(phone)
     stops: list[str] = []
-    for _ in range(40):
+    for _ in range(120):
         me.page.keyboard.press("Tab")
         stop = me.page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
         if stops and stop == stops[0]:
@@ -69,7 +69,7 @@ def test_every_stop_of_the_tab_key_shows_itself(desk: Desks, phone: str) -> None
         stops.append(stop)
         if not stop.startswith("<body"):
             assert focus_ring(me.page), stop
-    assert 8 < len(stops) < 40
+    assert 8 < len(stops) < 120
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
@@ -184,7 +184,7 @@ def test_very_long_words_stay_inside(desk: Desks, demo: Demo, phone: str, width:
     assert heading
     assert heading["height"] < 40
     me.goto("/activity")
-    expect(me.page.get_by_role("table").get_by_role("row").nth(1)).to_contain_text("Bartholomew")
+    expect(me.page.get_by_role("table").get_by_role("row").filter(has_text="Bartholomew").first).to_be_visible()
     me.no_side_scroll()
 
 

@@ -83,7 +83,7 @@ def test_r120_r142_a_platform_is_tried_before_it_is_saved(portal: Portal, compan
     portal.field("Token/Secret").fill(account_at(company.demo, carrier)["token_secret"])
     portal.button("Add CPaaS Platform").click()
     rows = portal.page.get_by_role("list", name="Check platform").get_by_role("listitem")
-    expect(rows).to_have_count(5)
+    expect(rows).to_have_count(6)
     expect(rows.first).to_contain_text("Good")
     expect(rows.filter(has_text="Webhook address")).to_contain_text("KERERU_PUBLIC_URL")
     portal.shows("Checked at")
