@@ -175,7 +175,7 @@ class ByHand:
             {
                 "user": user, "client_id": key, "hash": hashlib.sha256(text.encode()).digest(), "assignment": facts.assignment_id, "remote": remote,
                 "text": text, "unicode": measured.encoding == "ucs2", "segments": measured.segments, "platform": facts.platform_id,
-                "group": facts.group_id, "parts": [text], "deadline_s": facts.queue_deadline_s,
+                "group": facts.group_id, "files": 0, "kind": 1, "parts": [text], "media": [], "fallback": None, "deadline_s": facts.queue_deadline_s,
             },
         )  # fmt: skip
         assert queued is not None
