@@ -288,8 +288,15 @@ def number_pictures(browser: Browser, demo: Demo) -> None:
     provider = me.get("/api/v1/tree")["items"][0]["id"]
     platform = me.get("/api/v1/platforms")["items"][0]["id"]
     number = me.get("/api/v1/assignments")["items"][0]
-    user = number["user"]["id"]
+    user, group, reseller = number["user"]["id"], number["group"]["id"], number["reseller"]["id"]
     for name, look, size, path, words in (
+        ("portal-details", "light", WIDE, f"provider/{provider}/details", "Name"),
+        ("portal-accounts", "light", WIDE, f"provider/{provider}/accounts", account.email),
+        ("portal-resellers", "light", WIDE, f"provider/{provider}/resellers", number["reseller"]["name"]),
+        ("portal-groups", "light", WIDE, f"reseller/{reseller}/groups", number["group"]["name"]),
+        ("portal-users", "light", WIDE, f"group/{group}/users", number["user"]["name"]),
+        ("portal-platforms", "light", WIDE, f"provider/{provider}/platforms", "Restcomm"),
+        ("portal-message-log", "light", WIDE, f"provider/{provider}/message-log", "Delivered"),
         ("portal-numbers", "light", WIDE, f"provider/{provider}/numbers", "Active Assignment"),
         ("portal-numbers-390-dark", "dark", NARROW, f"provider/{provider}/numbers", "Active Assignment"),
         ("portal-number", "light", WIDE, f"user/{user}/numbers/{number['id']}", "Said Yes to texting"),
@@ -299,7 +306,7 @@ def number_pictures(browser: Browser, demo: Demo) -> None:
         ("portal-check", "light", WIDE, f"provider/{provider}/platforms/{platform}/check", "Checked at"),
     ):
         with window(browser, demo, account, look, size) as page:
-            page.route(re.compile(r"/api/v1/(assignments|evidence|platforms)"), retell_portal)
+            page.route(re.compile(r"/api/v1/(assignments|evidence|platforms|portal-accounts|resellers|groups|users)"), retell_portal)
             page.goto(f"{demo.client}/portal/{path}")
             expect(page.get_by_role("main")).to_contain_text(words)
             take(page, name)
