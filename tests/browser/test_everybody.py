@@ -61,15 +61,20 @@ def test_every_stop_of_the_tab_key_shows_itself(desk: Desks, phone: str) -> None
     me = desk("C")
     me.open_new(phone)
     stops: list[str] = []
-    for _ in range(120):
+    rounds = 0
+    for _ in range(200):
         me.page.keyboard.press("Tab")
         stop = me.page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
-        if stops and stop == stops[0]:
-            break
-        stops.append(stop)
-        if not stop.startswith("<body"):
+        if stop.startswith("<body"):
+            # Between the page's end and its beginning nothing has the focus.
+            rounds += 1
+            if rounds == 2:
+                break
+        else:
+            stops.append(stop)
             assert focus_ring(me.page), stop
-    assert 8 < len(stops) < 120
+    assert rounds == 2
+    assert len(stops) > 8
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS)
