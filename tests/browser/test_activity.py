@@ -6,7 +6,7 @@ from browser_client import LOOKS, Client, national, say
 from browser_desks import Desks
 from playwright.sync_api import Locator, expect
 
-from demo_fixture import Demo
+from demo_fixture import Demo, eventually
 
 
 def lines(me: Client) -> Locator:
@@ -86,8 +86,11 @@ def test_r78_a_failed_text_is_marked_in_the_table(desk: Desks, demo: Demo, phone
 def test_new_ones_stand_on_top_until_opened(desk: Desks, demo: Demo, new_phone: Callable[[], str]) -> None:
     """R90, R91, Q21: what came while nobody looked is counted at the tab and headed "New"; opening it moves it below, on every device."""
     one, other = new_phone(), new_phone()
+    scripted = demo.signed_in(demo.user("A"))
     for phone in (one, other):
         demo.phone_sends(phone, demo.user("A").numbers[0].number, "While you were out")
+        # A carrier may deliver two texts in either order; here the second is to be the newer one.
+        eventually(lambda: scripted.get("/api/v1/conversations")["items"][0]["remote"] == phone)  # noqa: B023 - asked at once
     first, second = desk("A"), desk("A", at="/activity")
     table = second.page.get_by_role("table", name="Activity")
     fresh = table.get_by_role("row", name=say("list.new"), exact=True)
