@@ -312,7 +312,8 @@ class Line:
             begun = True
             with _in_flight.labels(carrier).track_inprogress():
                 outcome = await platform.adapter.send_part(platform.access, outbound)
-                as_links = part.fallback is not None and surely_refused(outcome)
+                # Another hand-over, so another look at the clock (G13).
+                as_links = part.fallback is not None and surely_refused(outcome) and self.sender.clock.monotonic() < self.valid_until
                 if as_links:
                     # The carrier surely did not take the MMS: the same text with links instead, and the screen says so (P27).
                     linked = OutboundPart(name, part.from_number, part.to_number, part.fallback or "", (), callback)
