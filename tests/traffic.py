@@ -46,7 +46,7 @@ async def traffic(demo: Demo, *, carriers: int = 3, desks: int = 3, sockets: int
         tasks = [asyncio.create_task(_carrier(found, carrier, hook, sid, account, number, done)) for number in range(carriers)]
         tasks += [asyncio.create_task(_desk(found, people, token, account, number, done)) for number in range(desks)]
         tasks += [asyncio.create_task(_socket(found, people, token, done)) for _ in range(sockets)]
-        tasks.append(asyncio.create_task(_newcomer(found, demo, done)))
+        tasks += [asyncio.create_task(_newcomer(found, demo, done, hesitates_s)) for hesitates_s in (0, 0.1)]
         try:
             yield found
         finally:
@@ -111,12 +111,13 @@ async def _desk(found: Traffic, people: aiohttp.ClientSession, token: str, accou
         await asyncio.sleep(0.02)
 
 
-async def _newcomer(found: Traffic, demo: Demo, done: asyncio.Event) -> None:
-    """Somebody with a new connection each time, as a carrier without keep-alive is."""
+async def _newcomer(found: Traffic, demo: Demo, done: asyncio.Event, hesitates_s: float) -> None:
+    """Somebody with a new connection each time, as a carrier without keep-alive is; asks so long after it was opened."""
     address = demo.client.removeprefix("http://")
     while not done.is_set():
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+            await asyncio.sleep(hesitates_s)
             writer.write(f"GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
             answer = await reader.read()
             writer.close()

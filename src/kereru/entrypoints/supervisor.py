@@ -35,7 +35,7 @@ class ProcessSpec:
     """A process: `target` runs in a forked child, calls what it is given once it does its work, and returns after SIGTERM.
 
     Without `restart`, its end is only noted. `rolling` says how it is replaced at a rolling restart: `overlap`, its successor is ready before it is
-    asked to end; `in_turn`, it ends first; `never`.
+    asked to end, by SIGUSR1; `in_turn`, it ends first; `never`.
     """
 
     name: str
@@ -202,7 +202,7 @@ class Supervisor:
                     yield from self._end(new)
                     _log.error("rolling restart given up: the new process did not get ready, the old one goes on", process=old.spec.name)
                     return
-                yield from self._end(old)
+                yield from self._end(old, signal.SIGUSR1)
             else:
                 yield from self._end(old)
                 yield from self._begin(old.spec)
@@ -219,13 +219,13 @@ class Supervisor:
             yield
         return new
 
-    def _end(self, child: _Child) -> Generator[None]:
+    def _end(self, child: _Child, how: signal.Signals = signal.SIGTERM) -> Generator[None]:
         """Ask a process to end, by force when it takes too long; it is not started again."""
         child.leaving, child.due = True, None
         end = time.monotonic() + self._stop_s
-        number = signal.SIGTERM
+        number = how
         while child.pid is not None:
-            if number is signal.SIGTERM or time.monotonic() >= end:
+            if number is how or time.monotonic() >= end:
                 os.kill(child.pid, number)
                 number, end = signal.SIGKILL, time.monotonic() + self._stop_s
             yield

@@ -55,7 +55,7 @@ ROUTES = (*tenancy.ROUTES, *realtime_api.ROUTES, *provisioning.ROUTES, *messagin
 
 
 def main(settings: Settings, listening: Sequence[sockets_module.socket], announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT, which make this process unready first, or SIGUSR1: a successor accepts on the same socket already."""
     uvloop.run(serve(settings, list(listening), announce))
 
 
@@ -112,7 +112,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
         await realtime.start()
         ending.push_async_callback(realtime.stop)
         ending.callback(asyncio.create_task(notes.keep()).cancel)
-        stopping = asyncio.Event()
+        stopping, unready = asyncio.Event(), asyncio.Event()
         application = create_app(
             settings,
             app,
@@ -134,7 +134,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
             pages=BundleApp(),
             links=Links(app, files),
             schema_version=head(),
-            draining=stopping.is_set,
+            draining=unready.is_set,
             intake_problem=keeper.problem,
         )
         server = _Server(
@@ -158,8 +158,10 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
             announce,
         )
         loop = asyncio.get_running_loop()
+        # Whoever asks this address while we are replaced is well served, so nobody may hear "unready" from a connection that was accepted before.
+        loop.add_signal_handler(signal.SIGUSR1, stopping.set)
         for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, stopping.set)
+            loop.add_signal_handler(one, lambda: (unready.set(), stopping.set()))
         leaving = asyncio.create_task(_leave(stopping, realtime, server))
         await server.serve(sockets=listening)
         stopping.set()

@@ -123,19 +123,22 @@ def test_children_end_when_the_supervisor_is_killed(short_folder: Path) -> None:
 
 
 def test_a_rolling_restart_replaces_one_after_the_other(short_folder: Path) -> None:
-    """SIGUSR1: of an overlapping process the successor is ready before it ends; of others none runs beside its successor."""
+    """SIGUSR1: of an overlapping process the successor is ready before it ends; of others none runs beside its successor.
+
+    The one whose successor is there is told so, by SIGUSR1: it need not tell health checks to go elsewhere (decision 0021).
+    """
     with supervised(short_folder, "overlapping", "polite") as run:
         until(lambda: run.lines("polite ready") and run.lines("overlapping ready"))
         run.process.send_signal(signal.SIGUSR1)
         until(lambda: len(run.lines("polite ready")) == 2)
         story = [" ".join(line.split()[:2]) for line in run.lines("")]
         assert [line for line in story if line.startswith("overlapping")] == [
-            "overlapping started", "overlapping ready", "overlapping started", "overlapping ready", "overlapping finished",
+            "overlapping started", "overlapping ready", "overlapping started", "overlapping ready", "overlapping replaced",
         ]  # fmt: skip
         assert [line for line in story if line.startswith("polite")] == [
             "polite started", "polite ready", "polite finished", "polite started", "polite ready",
         ]  # fmt: skip
-        assert story.index("overlapping finished") < story.index("polite finished"), "one after the other"
+        assert story.index("overlapping replaced") < story.index("polite finished"), "one after the other"
         first, second = (int(line.split()[2]) for line in run.lines("overlapping ready"))
         assert (alive(first), alive(second)) == (False, True)
 

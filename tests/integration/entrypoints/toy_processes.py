@@ -22,9 +22,10 @@ def note(folder: Path, name: str, event: str) -> None:
 
 
 def polite(folder: Path, name: str, announce: Announce) -> None:
-    """Runs until SIGTERM, then takes a moment to end in order."""
+    """Runs until SIGTERM, or SIGUSR1 when it was replaced, then takes a moment to end in order."""
     ended: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    for one in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(one, lambda number, _: ended.append(number))
     note(folder, name, "started")
     time.sleep(0.1)
     note(folder, name, "ready")
@@ -32,7 +33,7 @@ def polite(folder: Path, name: str, announce: Announce) -> None:
     while not ended:
         time.sleep(0.02)
     time.sleep(0.1)
-    note(folder, name, "finished")
+    note(folder, name, "replaced" if ended[0] == signal.SIGUSR1 else "finished")
 
 
 def stubborn(folder: Path, name: str, announce: Announce) -> None:
