@@ -1,4 +1,5 @@
 /** Two pages from one source tree: the client (index.html) and the portal (portal.html). */
+import { parse, TYPE } from '@formatjs/icu-messageformat-parser'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
 
@@ -15,8 +16,34 @@ const portalPages: Plugin = {
   },
 }
 
+/**
+ * Messages are taken apart here, not in the browser, which then needs no parser: what has arguments becomes a list of its parts, the rest stays text.
+ */
+export const messages: Plugin = {
+  name: 'messages',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!/\/shared\/i18n\/[^/]+\.json$/.test(id)) return null
+    const texts = JSON.parse(code) as Record<string, string>
+    return JSON.stringify(
+      Object.fromEntries(
+        Object.entries(texts).map(([key, text]) => {
+          const parts = parse(text)
+          const [only] = parts
+          return [key, parts.length === 1 && only?.type === TYPE.literal ? only.value : parts]
+        }),
+      ),
+    )
+  },
+}
+
 export default defineConfig({
-  plugins: [svelte(), portalPages],
+  plugins: [messages, svelte(), portalPages],
+  resolve: {
+    alias: [
+      { find: /^@formatjs\/icu-messageformat-parser$/, replacement: '@formatjs/icu-messageformat-parser/no-parser.js' },
+    ],
+  },
   build: {
     outDir: '../src/kereru/api/bundle',
     emptyOutDir: true,

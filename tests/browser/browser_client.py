@@ -9,7 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from demo_fixture import Account, Demo, eventually
 
-WORDS: dict[str, str] = json.loads((Path(__file__).parents[2] / "web/src/shared/i18n/en.json").read_text())
+_TEXTS = Path(__file__).parents[2] / "web/src/shared/i18n"
+WORDS: dict[str, str] = {key: text for name in ("en.json", "en.portal.json") for key, text in json.loads((_TEXTS / name).read_text()).items()}
 
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1440, 390)]
 """What axe looks at: both schemes, on a desk and in a hand."""

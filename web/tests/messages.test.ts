@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import { expect, test } from 'vitest'
 
-import en from '../src/shared/i18n/en.json'
+// As they are written, not as the bundle takes them apart.
+const folder = join(import.meta.dirname, '..', 'src', 'shared', 'i18n')
+const read = (name: string) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, string>
+const common = read('en.json')
+const portal = read('en.portal.json')
+const en = { ...common, ...portal }
 
 const root = join(import.meta.dirname, '..', 'src')
-const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((name) => /\.(svelte|ts)$/.test(name))
-  .map((name) => readFileSync(join(root, name), 'utf8'))
-  .join('\n')
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(svelte|ts)$/.test(name))
+const sources = files.map((name) => readFileSync(join(root, name), 'utf8')).join('\n')
 
 test.each(Object.entries(en))('%s is a message', (_key, text) => {
   expect(() => new IntlMessageFormat(text, 'en')).not.toThrow()
@@ -36,4 +39,13 @@ test('no message is left over', () => {
     (key) => !sources.includes(`'${key}'`) && !families.some((family) => family.test(key)),
   )
   expect(unused).toEqual([])
+})
+
+test('what only the portal says is not in the client, and nothing is said twice', () => {
+  const elsewhere = files
+    .filter((name) => !name.startsWith('portal'))
+    .map((name) => readFileSync(join(root, name), 'utf8'))
+    .join('\n')
+  expect(Object.keys(portal).filter((key) => elsewhere.includes(`'${key}'`))).toEqual([])
+  expect(Object.keys(portal).filter((key) => key in common)).toEqual([])
 })

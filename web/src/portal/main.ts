@@ -1,11 +1,14 @@
 /** Starts the portal. */
 import { mount } from 'svelte'
 
+import { addMessages } from '../shared/i18n'
+import words from '../shared/i18n/en.portal.json'
 import { preferences } from '../shared/preferences.svelte'
 import '../shared/ui/tokens.css'
 import '../shared/ui/base.css'
 import App from './App.svelte'
 
+addMessages(words)
 preferences.apply()
 const target = document.getElementById('app')
 if (target) mount(App, { target })

@@ -1,6 +1,5 @@
 /** The history log in words: what was done, to what kind of thing, which field. What has no words of its own is shown as the server calls it. */
-import { t, type Key } from '../../shared/i18n'
-import en from '../../shared/i18n/en.json'
+import { isKey, t } from '../../shared/i18n'
 
 export interface Entry {
   id: string
@@ -27,19 +26,20 @@ export const KINDS: { id: string; words: () => string }[] = [
 
 const plain = (code: string) => code.replaceAll('_', ' ')
 const capital = (text: string) => text.charAt(0).toLocaleUpperCase() + text.slice(1)
-const known = (key: string): key is Key => key in en
 
 /** `portal_account.changed`: "Portal account changed". */
 export function actionWords(action: string): string {
   const [noun = '', verb = ''] = action.split('.')
-  const word = (family: string, code: string) =>
-    known(`${family}.${code}`) ? t(`${family}.${code}` as Key) : plain(code)
+  const word = (family: string, code: string) => {
+    const key = `${family}.${code}`
+    return isKey(key) ? t(key) : plain(code)
+  }
   return capital(t('history.action', { noun: word('noun', noun), verb: word('verb', verb) }))
 }
 
 export function fieldWords(field: string): string {
   const key = `changed.${field}`
-  return known(key) ? t(key) : capital(plain(field))
+  return isKey(key) ? t(key) : capital(plain(field))
 }
 
 export function valueWords(value: unknown): string {

@@ -1,25 +1,40 @@
-/** Words on screen: ICU messages by typed key. English is bundled; another language is one JSON file, loaded when chosen. */
+/**
+ * Words on screen: ICU messages by typed key, taken apart when the bundle is made (vite.config.ts). English is bundled, what only the portal says with
+ * the portal; another language is one file a face, loaded when chosen.
+ */
 import { IntlMessageFormat, type PrimitiveType } from 'intl-messageformat'
 
 import en from './en.json'
+import type portal from './en.portal.json'
 
-export type Key = keyof typeof en
+export type Key = keyof typeof en | keyof typeof portal
 export type Values = Record<string, PrimitiveType>
+/** A text without arguments, or the parts of one with them. */
+export type Message = string | Extract<ConstructorParameters<typeof IntlMessageFormat>[0], unknown[]>
 
-const messages: Record<string, string> = en
+let messages = en as Record<string, Message>
 const formats = new Map<string, IntlMessageFormat>()
 let language = 'en'
 
 export function t(key: Key, values?: Values): string {
-  const text = messages[key] ?? key
-  // Most strings have no argument; parsing them would only cost time.
-  if (!values && !text.includes('{') && !text.includes("'")) return text
+  const message = messages[key] ?? key
+  if (typeof message === 'string') return message
   let format = formats.get(key)
   if (!format) {
-    format = new IntlMessageFormat(text, language)
+    format = new IntlMessageFormat(message, language)
     formats.set(key, format)
   }
   return format.format(values) as string
+}
+
+/** The words of a face that are not in the shared file. */
+export function addMessages(more: Record<string, unknown>): void {
+  messages = { ...messages, ...(more as Record<string, Message>) }
+}
+
+/** Whether there are words for a key that was put together at run time. */
+export function isKey(key: string): key is Key {
+  return key in messages
 }
 
 /** The language that dates, numbers and the page's direction follow; texts follow where their file exists. */
