@@ -187,8 +187,9 @@ ODD_IDS = {
 @pytest.mark.parametrize(("method", "path", "body"), [
     ("GET", "/api/v1/conversations/{}", None), ("GET", "/api/v1/conversations/{}/messages", None),
     ("POST", "/api/v1/conversations/{}/read", {"up_to": None}), ("POST", "/api/v1/conversations/{}/unread", {}),
+    ("PUT", "/api/v1/conversations/{}/draft", {"text": "Hi"}),
     ("POST", "/api/v1/messages/{}/resend", {"attempt": 1}), ("POST", "/api/v1/numbers/{}/opt-in", {"answer": "yes"}),
-], ids=["conversation", "messages", "read", "unread", "resend", "opt in"])  # fmt: skip
+], ids=["conversation", "messages", "read", "unread", "draft", "resend", "opt in"])  # fmt: skip
 async def test_an_odd_id_in_a_path(desk: Desk, method: str, path: str, body: object, odd: str) -> None:
     """Bad input 50: looks like missing, never 500."""
     answer = await desk.house.people["ana"].request(method, path.format(ODD_IDS[odd]), json=body)

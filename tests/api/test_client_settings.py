@@ -67,6 +67,42 @@ async def test_what_is_no_country_changes_nothing(house: House, region: str) -> 
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("texts", ["docked", "windows"])
+@pytest.mark.parametrize("chats", ["docked", "windows"])
+async def test_r33_r34_texts_and_instant_messages_each_have_their_windows(house: House, texts: str, chats: str) -> None:
+    """R33, R34: all four combinations, each half set by itself."""
+    ana = house.people["ana"]
+    assert (await ana.patch("/api/v1/settings", json={"text_windows": texts})).status_code == 200
+    answer = (await ana.patch("/api/v1/settings", json={"chat_windows": chats})).json()
+    assert (answer["text_windows"], answer["chat_windows"]) == (texts, chats)
+    assert (await ana.get("/api/v1/licence")).json()["settings"] == answer
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_quiet_hours_are_kept_for_all_devices(house: House) -> None:
+    """R36: as set, and nothing else of the settings moves."""
+    ana = house.people["ana"]
+    before = (await ana.get("/api/v1/licence")).json()["settings"]
+    hours = {"on": True, "begin": "21:30", "end": "06:45"}
+    assert (await ana.patch("/api/v1/settings", json={"quiet_hours": hours})).status_code == 200
+    assert (await ana.get("/api/v1/licence")).json()["settings"] == {**before, "quiet_hours": hours}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("wrong", [
+    {"text_windows": "floating"}, {"chat_windows": 1}, {"quiet_hours": {"on": True, "begin": "24:00", "end": "07:00"}},
+    {"quiet_hours": {"on": True, "begin": "7:00", "end": "07:00"}}, {"quiet_hours": {"on": "yes"}}, {"quiet_hours": {"until": "07:00"}},
+    {"quiet_hours": {"on": True, "begin": "22:00\n", "end": "07:00"}},
+])  # fmt: skip
+async def test_what_is_no_setting_of_a_screen_is_refused(house: House, wrong: dict[str, object]) -> None:
+    """Bad input 47's kind."""
+    ana = house.people["ana"]
+    before = (await ana.get("/api/v1/licence")).json()["settings"]
+    assert (await ana.patch("/api/v1/settings", json=wrong)).status_code in {400, 422}
+    assert (await ana.get("/api/v1/licence")).json()["settings"] == before
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_countries_to_choose_from(house: House) -> None:
     """R28."""
     listed = {one["region"]: one["country_code"] for one in (await house.people["ana"].get("/api/v1/regions")).json()}

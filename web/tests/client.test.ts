@@ -37,7 +37,7 @@ function message(id: number): Message {
 
 function conversation(last: Message, version: number, unread = 0): Conversation {
   return {
-    id: '1', number, number_id: number.id, remote: '+12025550142', remote_display: '(202) 555-0142', name: null, name_source: null, blocked: false, stopped: null,
+    id: '1', number, number_id: number.id, remote: '+12025550142', remote_display: '(202) 555-0142', name: null, name_source: null, blocked: false, stopped: null, draft: '',
     unread, last_message: last, last_at: last.at, version, can: ['send'],
   } // prettier-ignore
 }

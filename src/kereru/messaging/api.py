@@ -10,7 +10,7 @@ from kereru.carriers.numbering import habits_of
 from kereru.kernel import ids
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, ProviderScope
-from kereru.kernel.limits import PAGE_ITEMS, PAGE_ITEMS_DEFAULT
+from kereru.kernel.limits import DRAFT_CHARACTERS, PAGE_ITEMS, PAGE_ITEMS_DEFAULT
 from kereru.kernel.paging import CursorCodec, Page
 from kereru.kernel.settings import Settings
 from kereru.messaging import commands, queries
@@ -47,6 +47,12 @@ class ReadBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Up to which message the conversation was read; null: all of it."""
 
     up_to: str | None = None
+
+
+class DraftText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What was begun to be written; empty: nothing any more."""
+
+    text: Annotated[str, msgspec.Meta(max_length=DRAFT_CHARACTERS)]
 
 
 def _user(principal: Principal) -> UserIdentity:
@@ -126,6 +132,14 @@ async def unread(conversation_id: str, principal: Principal, database: Database,
         return await commands.mark_unread(tx, _sender(principal, settings), _user(principal).feed_id, wanted)
 
 
+@put("/conversations/{conversation_id:str}/draft", opt=policy(END_USER, conversation_id="conversation"))
+async def keep_draft(conversation_id: str, data: DraftText, principal: Principal, database: Database, settings: Settings) -> Conversation:
+    """Keep what you have begun to write, for all of your devices; the newest word stands."""
+    wanted = _decode(conversation_id, NoSuchConversation)
+    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+        return await commands.keep_draft(tx, _sender(principal, settings), _user(principal).feed_id, wanted, data.text)
+
+
 @put("/messages/{client_id:str}", opt=policy(END_USER))
 async def send(client_id: str, data: DraftBody, principal: Principal, database: Database, settings: Settings) -> Response[Message]:
     """Send a text; the same `client_id` again is the same message (G9): 201 when new, 200 when repeated, 422 with another body."""
@@ -152,6 +166,6 @@ async def preflight(data: DraftBody, principal: Principal, database: Database, s
 
 
 ROUTES = (
-    list_conversations, read_conversation, list_messages, read, unread, send, resend, preflight,
+    list_conversations, read_conversation, list_messages, read, unread, keep_draft, send, resend, preflight,
     *attachments_api.ROUTES, *blocking_api.ROUTES, *consent_api.ROUTES, *log_api.ROUTES,
 )  # fmt: skip

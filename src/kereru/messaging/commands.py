@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from kereru.carriers.encoding import Culprit, culprits, measure
+from kereru.carriers.encoding import Culprit, culprits, has_lone_surrogate, measure
 from kereru.carriers.numbering import DialingHabits, NumberProblem, TypedNumber, display, is_short_code, read_typed
 from kereru.carriers.registry import capabilities_of
 from kereru.kernel import ids
@@ -23,6 +23,7 @@ from kereru.messaging.attachments.model import TRAVELS, FileRoute, MmsFacts, Sto
 from kereru.messaging.errors import (
     AttemptMovedOn,
     BadClientId,
+    CannotKeep,
     CannotSend,
     ClientIdReused,
     NoSuchConversation,
@@ -221,6 +222,16 @@ async def mark_unread(tx: Transaction, sender: Sender, feed_id: int, conversatio
     return await _read_changed(tx, sender, feed_id, conversation_id, None if row is None else row.version)
 
 
+async def keep_draft(tx: Transaction, sender: Sender, feed_id: int, conversation_id: int, text: str) -> Conversation:
+    """Keep what was begun to be written, for all devices; the newest word stands. Raises NoSuchConversation, CannotKeep."""
+    if "\x00" in text or has_lone_surrogate(text):
+        raise CannotKeep
+    if not await store.owns(tx, sender.user_id, conversation_id):
+        raise NoSuchConversation
+    row = await store.keep_draft(tx, sender.user_id, conversation_id, text)
+    return await _read_changed(tx, sender, feed_id, conversation_id, None if row is None else row.version, ChangeKind.CONVERSATION_CHANGED)
+
+
 async def release_withheld(tx: Transaction, provider_id: int, assignment_id: int) -> int:
     """Show the texts that arrived before the user agreed, in order, marked as such (Q26); answers how many."""
     rows = await store.release(tx, assignment_id)
@@ -228,10 +239,12 @@ async def release_withheld(tx: Transaction, provider_id: int, assignment_id: int
     return len(rows)
 
 
-async def _read_changed(tx: Transaction, sender: Sender, feed_id: int, conversation_id: int, version: int | None) -> Conversation:
+async def _read_changed(
+    tx: Transaction, sender: Sender, feed_id: int, conversation_id: int, version: int | None, kind: ChangeKind = ChangeKind.CONVERSATION_READ
+) -> Conversation:
     result = await queries.conversation(tx, sender.user_id, sender.habits.region, conversation_id)
     if version is not None:
-        await append(tx, sender.provider_id, [Entry(feed_id, ChangeKind.CONVERSATION_READ, version, conversation_id)])
+        await append(tx, sender.provider_id, [Entry(feed_id, kind, version, conversation_id)])
     return result
 
 

@@ -34,6 +34,12 @@ class BadClientId(Invalid):
     code = "bad_client_id"
 
 
+class CannotKeep(Invalid):
+    """This draft holds characters that no phone can show. Paste it again without them."""
+
+    code = "not_text"
+
+
 class CannotSend(Invalid):
     """This text cannot be sent."""
 

@@ -88,7 +88,7 @@ class ConversationNumber(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A conversation as its owner sees it. It stores no name: names depend on who looks (design §6)."""
+    """A conversation as its owner sees it, with what he has begun to write. It stores no name: names depend on who looks (design §6)."""
 
     id: str
     number: ConversationNumber
@@ -104,6 +104,7 @@ class Conversation(msgspec.Struct, frozen=True):
     version: int
     can: tuple[str, ...]
     stopped: Stopped | None = None
+    draft: str = ""
 
 
 class SendFacts(msgspec.Struct, frozen=True):

@@ -150,4 +150,5 @@ def _conversation(row: Row, region: str, files: Files) -> Conversation:
         version=row.version,
         can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked, stopped=stopped),
         stopped=stopped,
+        draft=row.draft,
     )

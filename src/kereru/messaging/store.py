@@ -13,8 +13,9 @@ _NAMED = "LEFT JOIN LATERAL name_seen(c.provider_id, a.user_id, u.group_id, c.re
 # Consent is the group's: its row is joined when the conversation is read, and no conversation's version counts it.
 _STOPPED = "LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = u.group_id AND s.remote = c.remote AND s.stopped"
 _BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
-_CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, n.id AS number_id, n.e164, a.friendly_name,
-  b.remote IS NOT NULL AS blocked, m.id AS message_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
+_CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, c.draft, n.id AS number_id, n.e164,
+  a.friendly_name, b.remote IS NOT NULL AS blocked, m.id AS message_id,
+  m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
   m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, m.kind, m.files,
   s.at AS stopped_at, s.source AS stopped_by,
   seen_as.name AS seen_name, seen_as.detail AS name_detail"""
@@ -179,6 +180,13 @@ WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.provide
   AND a.user_id = %(user)s AND c.unread = 0
 RETURNING c.id, c.version
 """
+_KEEP_DRAFT = """
+UPDATE conversation c SET version = c.version + 1, draft = %(text)s
+FROM assignment a
+WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.provider_id = c.provider_id AND a.id = c.assignment_id
+  AND a.user_id = %(user)s AND c.draft <> %(text)s
+RETURNING c.version
+"""
 
 _RELEASE = """
 WITH freed AS (
@@ -279,6 +287,11 @@ async def mark_read(tx: Transaction, user_id: int, conversation_id: int, *, up_t
 async def mark_unread(tx: Transaction, user_id: int, conversation_id: int) -> Row | None:
     """Make the conversation unread; None when it was already."""
     return await tx.row(_MARK_UNREAD, {"user": user_id, "conversation": conversation_id})
+
+
+async def keep_draft(tx: Transaction, user_id: int, conversation_id: int, text: str) -> Row | None:
+    """Keep what the owner has begun to write; None when that is what was kept already."""
+    return await tx.row(_KEEP_DRAFT, {"user": user_id, "conversation": conversation_id, "text": text})
 
 
 async def release(tx: Transaction, assignment_id: int) -> list[Row]:

@@ -27,6 +27,7 @@ from kereru.realtime.queries import has_live_socket, present_cursor
 from kereru.tenancy.access.queries import Authenticator
 from kereru.tenancy.history.model import actor_of
 from kereru.tenancy.people.commands import UserChanges, update_user
+from kereru.tenancy.people.desk import QuietHours, Windows, change_desk
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
 from kereru.tenancy.ports import AlertGuard
 
@@ -36,6 +37,9 @@ class SettingsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     region: str | None = None
     exclude_leading_zero: bool | None = None
+    text_windows: Windows | None = None
+    chat_windows: Windows | None = None
+    quiet_hours: QuietHours | None = None
 
 
 class OptInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,19 +73,23 @@ async def list_regions() -> tuple[Region, ...]:
     return regions()
 
 
-@patch("/settings", opt=policy(END_USER), operation_id="changeSettings", summary="How your numbers are typed and shown")
+@patch("/settings", opt=policy(END_USER), operation_id="changeSettings", summary="How your numbers are typed and shown, and how your screens behave")
 async def change_settings(
     principal: Principal, database: Database, authenticator: Authenticator, alert_guard: AlertGuard, data: SettingsBody
 ) -> LicenceSettings:
-    """Default country (R28) and leading zero (R29). All of the user's programs load anew: numbers are shown otherwise now (R30). Raises Invalid."""
+    """Default country (R28), leading zero (R29), windows (R33, R34) and quiet hours. All of the user's programs load anew: numbers are
+    shown otherwise now (R30), and every device obeys at once. Raises Invalid.
+    """
     user = _user(principal)
     changes = UserChanges(region=data.region, exclude_leading_zero=data.exclude_leading_zero)
+    chosen = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
+    desk = {name: chosen.pop(name) for name in msgspec.structs.asdict(user.desk) if name in chosen}
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         await update_user(tx, principal.provider_id, user.id, changes, alert_guard, by=actor_of(principal))
+        await change_desk(tx, principal.provider_id, user.id, desk)
         await make_readers_reload(tx, [user.feed_id])
     authenticator.forget_sign_in(principal.provider_id, principal.sign_in_id)
-    chosen = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-    return settings_of(replace(user, **chosen))
+    return settings_of(replace(user, **chosen, desk=replace(user.desk, **desk)))
 
 
 @post(

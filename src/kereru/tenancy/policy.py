@@ -12,6 +12,7 @@ import msgspec
 
 from kereru.kernel.errors import Forbidden, NotFound, Unauthenticated
 from kereru.tenancy.model import Level, Path
+from kereru.tenancy.people.desk import Desk
 
 OPT_KEY = "policy"
 STREAMS_KEY = "streams"
@@ -41,6 +42,7 @@ class UserIdentity(msgspec.Struct, frozen=True):
     exclude_leading_zero: bool
     language: str
     timezone: str
+    desk: Desk = Desk()
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from kereru.kernel.errors import KereruError
 from kereru.messaging import commands, queries
 from kereru.messaging.changes import Presenter
 from kereru.messaging.commands import Draft
+from kereru.messaging.errors import CannotKeep, NoSuchConversation
 from kereru.messaging.inbound.sink import Sink
 from kereru.messaging.model import Conversation, Message
 from kereru.provisioning.licences import queries as licences
@@ -123,6 +124,37 @@ async def test_reading_and_unreading_explain_themselves(world: World, ana: Scree
     assert [c.unread for c in await ana.conversations()] == [1]
     await ana.check(lambda: read(None))
     assert [c.unread for c in await ana.conversations()] == [0]
+
+
+async def test_r68_what_was_begun_to_be_written_is_on_every_device(world: World, ana: Screen, sink: Sink, app: Database) -> None:
+    """R68, R74: kept with the conversation and told to all devices; the same word again tells nobody; nothing else of it moves."""
+    await sink.put(batch(world.ana, text(world.ana)))
+    [conversation] = await ana.conversations()
+    ana.seen = 1
+
+    async def keep(words: str) -> Conversation:
+        async with app.transaction(ProviderScope(world.ana.provider_id)) as tx:
+            return await commands.keep_draft(tx, person(world.ana), world.ana.feed_id, int(conversation.id), words)
+
+    await ana.check(lambda: keep("See you at"))
+    [kept] = await ana.conversations()
+    assert (kept.draft, kept.unread, kept.last_at) == ("See you at", conversation.unread, conversation.last_at)
+    assert (await keep("See you at")).version == kept.version
+    await ana.check(lambda: keep(""))
+    assert [c.draft for c in await ana.conversations()] == [""]
+    for words in ("NUL \x00", "half a pair \ud83d"):
+        with pytest.raises(CannotKeep):
+            await keep(words)
+
+
+async def test_nobody_writes_in_anothers_conversation(world: World, ana: Screen, sink: Sink, app: Database) -> None:
+    """G29: foreign looks like missing."""
+    await sink.put(batch(world.ana, text(world.ana)))
+    [conversation] = await ana.conversations()
+    with pytest.raises(NoSuchConversation):
+        async with app.transaction(ProviderScope(world.ana.provider_id)) as tx:
+            await commands.keep_draft(tx, person(world.ben), world.ben.feed_id, int(conversation.id), "Mine now")
+    assert [c.draft for c in await ana.conversations()] == [""]
 
 
 async def test_releasing_withheld_texts_explains_itself(world: World, ana: Screen, sink: Sink, app: Database) -> None:

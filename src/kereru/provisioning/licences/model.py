@@ -10,6 +10,7 @@ from kereru.carriers.numbering import display
 from kereru.kernel import ids
 from kereru.kernel.db import Row
 from kereru.provisioning.opt_in.model import OptIn
+from kereru.tenancy.people.desk import QuietHours, Windows
 from kereru.tenancy.policy import UserIdentity
 
 _TYPES: dict[int, Literal["sms", "mms_sms"]] = {1: "sms", 2: "mms_sms"}
@@ -52,13 +53,16 @@ class LicenceUser(msgspec.Struct, frozen=True):
 
 
 class LicenceSettings(msgspec.Struct, frozen=True):
-    """How numbers are typed and times are read (R27 to R31, R145)."""
+    """How numbers are typed and times are read (R27 to R31, R145), where conversations open (R33, R34), and when devices keep quiet."""
 
     region: str
     country_code: str
     exclude_leading_zero: bool
     language: str
     timezone: str
+    text_windows: Windows
+    chat_windows: Windows
+    quiet_hours: QuietHours
 
 
 class Region(msgspec.Struct, frozen=True):
@@ -70,7 +74,11 @@ class Region(msgspec.Struct, frozen=True):
 
 def settings_of(user: UserIdentity) -> LicenceSettings:
     """A user's settings; the country code is his region's."""
-    return LicenceSettings(user.region, _code_of(user.region), user.exclude_leading_zero, user.language, user.timezone)
+    desk = user.desk
+    return LicenceSettings(
+        user.region, _code_of(user.region), user.exclude_leading_zero, user.language, user.timezone, desk.text_windows, desk.chat_windows,
+        desk.quiet_hours,
+    )  # fmt: skip
 
 
 def regions() -> tuple[Region, ...]:

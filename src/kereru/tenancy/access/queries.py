@@ -11,6 +11,7 @@ from kereru.kernel.settings import Settings
 from kereru.tenancy.access import store
 from kereru.tenancy.access.model import Credential, api_key_credential, session_credential
 from kereru.tenancy.model import Level, clean_email
+from kereru.tenancy.people.desk import desk_of
 from kereru.tenancy.policy import Principal, Role, UserIdentity
 
 REMEMBERED_S = 2.0
@@ -112,7 +113,9 @@ class Authenticator:
 def _principal(credential: Credential, row: Row) -> Principal:
     user = None
     if row.user_id is not None:
-        user = UserIdentity(row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone)
+        user = UserIdentity(
+            row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone, desk_of(row.desk)
+        )
     return Principal(
         provider_id=credential.provider_id,
         sign_in_id=row.sign_in_id,

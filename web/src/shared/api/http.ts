@@ -121,7 +121,7 @@ export const api = {
   signOut: () => call<undefined>('DELETE', '/session'),
   licence: () => call<Licence>('GET', '/licence'),
   regions: () => call<Region[]>('GET', '/regions'),
-  changeSettings: (changes: Partial<Pick<ClientSettings, 'region' | 'exclude_leading_zero'>>) =>
+  changeSettings: (changes: Partial<Omit<ClientSettings, 'country_code' | 'language' | 'timezone'>>) =>
     call<ClientSettings>('PATCH', '/settings', changes),
   optIn: (id: string, answer: Answer) => call<LicenceNumber>('POST', `/numbers/${id}/opt-in`, { answer }),
   conversations: (cursor: string | null = null, limit = 50) =>
@@ -136,6 +136,7 @@ export const api = {
   judge: (id: string, answer: 'stop' | 'dismiss' | 'allow', upTo: string | null) =>
     call<Conversation>('POST', `/conversations/${id}/consent`, { answer, up_to: upTo }),
   markUnread: (id: string) => call<Conversation>('POST', `/conversations/${id}/unread`, {}),
+  keepDraft: (id: string, text: string) => call<Conversation>('PUT', `/conversations/${id}/draft`, { text }),
   send: (clientId: string, outgoing: Outgoing) => call<Message>('PUT', `/messages/${clientId}`, outgoing),
   resend: (id: string, attempt: number, despiteUnknown: boolean) =>
     call<Message>('POST', `/messages/${id}/resend`, {

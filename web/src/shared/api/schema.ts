@@ -616,7 +616,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** How your numbers are typed and shown */
+        /** How your numbers are typed and shown, and how your screens behave */
         patch: operations["changeSettings"];
         trace?: never;
     };
@@ -1028,6 +1028,23 @@ export interface paths {
         put?: never;
         /** Unread */
         post: operations["unread"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversations/{conversation_id}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** KeepDraft */
+        put: operations["keepDraft"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1713,6 +1730,8 @@ export interface components {
             version: number;
             can: string[];
             stopped?: components["schemas"]["messaging_model_Stopped"] | null;
+            /** @default  */
+            draft: string;
         };
         /** ConversationNumber */
         ConversationNumber: {
@@ -1772,6 +1791,10 @@ export interface components {
             text: string;
             /** @default [] */
             attachments: (string | unknown)[];
+        };
+        /** DraftText */
+        DraftText: {
+            text: string;
         };
         /** EvidenceEntry */
         EvidenceEntry: {
@@ -1894,6 +1917,11 @@ export interface components {
             exclude_leading_zero: boolean;
             language: string;
             timezone: string;
+            /** @enum {string} */
+            text_windows: "docked" | "windows";
+            /** @enum {string} */
+            chat_windows: "docked" | "windows";
+            quiet_hours: components["schemas"]["QuietHours"];
         };
         /** LicenceUser */
         LicenceUser: {
@@ -2243,6 +2271,15 @@ export interface components {
             portal_accounts: number;
             can: string[];
         };
+        /** QuietHours */
+        QuietHours: {
+            /** @default false */
+            on: boolean;
+            /** @default 22:00 */
+            begin: string;
+            /** @default 07:00 */
+            end: string;
+        };
         /** RawExchange */
         RawExchange: {
             /** Format: date-time */
@@ -2360,6 +2397,11 @@ export interface components {
         SettingsBody: {
             region?: string | null;
             exclude_leading_zero?: boolean | null;
+            /** @enum {null|string} */
+            text_windows?: "docked" | "windows" | null;
+            /** @enum {null|string} */
+            chat_windows?: "docked" | "windows" | null;
+            quiet_hours?: components["schemas"]["QuietHours"] | null;
         };
         /** ShrinkBody */
         ShrinkBody: {
@@ -4672,6 +4714,33 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    keepDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftText"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {

@@ -75,7 +75,15 @@ export interface ClientSettings {
   exclude_leading_zero: boolean
   language: string
   timezone: string
+  text_windows: Windows
+  chat_windows: Windows
+  quiet_hours: QuietHours
 }
+
+/** Conversations sit in the main window, or each has a window of its own (R33, R34). */
+export type Windows = 'docked' | 'windows'
+/** No sound and no notice from `begin` until `end`, hours and minutes in the user's time zone. */
+export type QuietHours = components['schemas']['QuietHours']
 
 /** A country that numbers can be typed for without its code. */
 export interface Region {
@@ -143,6 +151,8 @@ export interface Conversation {
   blocked: boolean
   /** The other side wants no more texts from the whole group. */
   stopped: Stopped | null
+  /** What was begun to be written, on any device. */
+  draft: string
   version: number
   can: string[]
 }

@@ -52,6 +52,7 @@ function conversation(id: string, last: Message, more: Partial<Conversation> = {
     name_source: null,
     blocked: false,
     stopped: null,
+    draft: '',
     unread: 0,
     last_message: last,
     last_at: last.at,
