@@ -14,6 +14,8 @@ from kereru.kernel.secrets import MASK, Secret
 _SECRET_KEY = re.compile(r"password|secret|token|api_?key|authorization|cookie|credential|private", re.IGNORECASE)
 _BODY_KEY = re.compile(r"^(text|body|html|message_text)$", re.IGNORECASE)
 _NUMBER = re.compile(r"\+\d{7,15}\b")
+# PostgreSQL tells the row, and the data it was reading, after these words; how long they go on, a stranger's text decides.
+_ROW = re.compile(r"(?:\n|\\n)(?:DETAIL|CONTEXT):.*?(?=\n\n(?:During handling|The above)|\Z)", re.DOTALL)
 _CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -27,7 +29,7 @@ def redact(value: object) -> object:
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, str):
-        return _NUMBER.sub(lambda match: mask_number(match.group()), value)
+        return _NUMBER.sub(lambda match: mask_number(match.group()), _ROW.sub("", value))
     if isinstance(value, dict):
         entries = cast("dict[str, object]", value)
         return {key: MASK if _SECRET_KEY.search(str(key)) or _BODY_KEY.match(str(key)) else redact(item) for key, item in entries.items()}

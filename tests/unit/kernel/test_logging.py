@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from kereru.kernel.logging import configure, get_logger, redact
@@ -32,6 +34,17 @@ def test_numbers_are_masked_wherever_they_stand() -> None:
     """G33: enough is left to recognise one, too little to call it."""
     said = redact({"to": "+12025550142", "event": "sending +447700900123 to somebody", "count": 12025550142})
     assert said == {"to": "+120…42", "event": "sending +447…23 to somebody", "count": 12025550142}
+
+
+@pytest.mark.parametrize("write", [str, repr, lambda error: f"Traceback\n{error}\n\nDuring handling of the above, another."])
+def test_a_database_error_does_not_tell_the_row(write: Callable[[object], str]) -> None:
+    """G33: the server quotes what it was given, over as many lines as that has."""
+    error = psycopg.errors.CheckViolation(
+        f'new row violates check "odd"\nDETAIL:  Failing row contains (1, {CANARY}\n\n{CANARY}).\nCONTEXT:  JSON data, line 1: {CANARY}'
+    )
+    said = str(redact(write(error)))
+    assert CANARY not in said
+    assert 'violates check "odd"' in said
 
 
 def test_libraries_and_exceptions_are_redacted_alike() -> None:
