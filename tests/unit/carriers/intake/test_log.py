@@ -41,6 +41,15 @@ def test_a_line_brings_back_the_whole_batch() -> None:
     assert encode(whole).count(b"\n") == 1
 
 
+def test_a_checksum_is_as_it_was_written_or_wrong() -> None:
+    """Neither capitals nor the other ways in which a number can be written."""
+    line = encode(batch(text("hello")))[:-1]
+    sum_, _, body = line.partition(b" ")
+    for spoilt in {sum_.upper(), sum_.replace(b"0", b"_"), b"+" + sum_[1:], b""} - {sum_}:
+        with pytest.raises(ValueError):
+            decode(spoilt + b" " + body)
+
+
 @settings(max_examples=60, deadline=None)
 @given(words=st.text(alphabet=st.characters(exclude_categories=["Cs"])), reference=st.none() | st.integers(0, 2**120), raw=st.binary(max_size=50))
 def test_whatever_arrives_comes_back(words: str, reference: int | None, raw: bytes) -> None:
