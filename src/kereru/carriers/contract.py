@@ -177,13 +177,24 @@ class ReceiptReport(msgspec.Struct, frozen=True, tag="receipt"):
     raw_flags: tuple[str, ...] = ()
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """How a webhook came that could not be read, as far as an adapter must know to read it again. `number`: E.164, whose own secret proved it."""
+
+    carrier: str
+    method: str
+    path_tail: str
+    at: datetime
+    number: str | None = None
+
+
 class Unrecognised(msgspec.Struct, frozen=True, tag="unrecognised"):
-    """Something authenticated that we could not read; kept raw for replay after a fix (G5). `raw` holds no secret."""
+    """Something authenticated that we could not read; kept raw for replay after a fix (G5). `raw` holds no secret. The ingress adds `asked`."""
 
     provider_id: int
     platform_id: int
     reason: str
     raw: bytes
+    asked: Asked | None = None
 
 
 Arrival = InboundText | ReceiptReport | Unrecognised

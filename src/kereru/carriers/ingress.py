@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 from uuid import UUID, uuid4
 
+import msgspec
+
 from kereru.carriers.contract import (
     Arrival,
     ArrivalBatch,
+    Asked,
     CarrierAdapter,
     Exchange,
     InboundText,
+    Unrecognised,
     WebhookAnswer,
     WebhookProof,
     WebhookRequest,
@@ -195,12 +199,13 @@ class Ingress:
         if proved.nonce is not None and not self._nonces.fresh(platform.platform_id, proved.nonce, request.body):
             raise _Refusal("not_genuine", 403)
         items = adapter.parse(request)
-        if proved.number is not None:
-            texts = [item for item in items if isinstance(item, InboundText)]
-            items = tuple(item for item in items if not isinstance(item, InboundText) or item.to == proved.number)
-            if texts and not items:
-                raise _Refusal("not_genuine", 403)
-        return items
+        allowed = for_number(items, proved.number)
+        if items and not allowed:
+            raise _Refusal("not_genuine", 403)
+        if any(isinstance(item, Unrecognised) for item in allowed):
+            asked = Asked(str(adapter.kind), request.method, request.path_tail, request.at, proved.number)
+            return tuple(msgspec.structs.replace(item, asked=asked) if isinstance(item, Unrecognised) else item for item in allowed)
+        return allowed
 
     def _batch(
         self, carrier: _Carrier, platform: IngressPlatform, request: WebhookRequest, items: tuple[Arrival, ...], started: float
@@ -249,6 +254,11 @@ class Ingress:
                 if len(body) > self._body_bytes_max:
                     raise _Refusal("too_large", 413)
                 return bytes(body)
+
+
+def for_number(items: tuple[Arrival, ...], number: str | None) -> tuple[Arrival, ...]:
+    """What one number's secret may bring: no text for another number. None: the proof serves the whole platform."""
+    return items if number is None else tuple(item for item in items if not isinstance(item, InboundText) or item.to == number)
 
 
 class Nonces:

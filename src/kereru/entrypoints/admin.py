@@ -106,6 +106,11 @@ def run(home: Path | None, work: Callable[[Operator], Awaitable[object]], *, as_
     return 0
 
 
+def printable(text: str) -> str:
+    """What a terminal may be given of words that strangers wrote: controls and invisible characters escaped (bad input 21)."""
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+
+
 @app.command
 def resume_sending(
     *,

@@ -137,6 +137,12 @@ app.command(
 )
 
 app.command(
+    "kereru.entrypoints.quarantine:app",
+    name="quarantine",
+    help="What carriers sent and we could not read or store: look at it, and take it in after a repair.",
+)
+
+app.command(
     "kereru.entrypoints.message:message",
     name="message",
     help="Print the life of a message from all sources; it shows the text.",

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from kereru.entrypoints.admin import Home, Json, Operator, run
+from kereru.entrypoints.admin import Home, Json, Operator, printable, run
 from kereru.kernel import ids
 from kereru.kernel.db import INSTALLATION, ProviderScope
 from kereru.messaging.errors import NoSuchMessage
@@ -72,7 +72,7 @@ def told(life: Life) -> str:
     ]
     for exchange in life.exchanges:
         lines += ["", f"{_EXCHANGES[exchange.kind]} ({exchange.at:%Y-%m-%d %H:%M:%S} UTC, request {exchange.request_id or '–'}):"]
-        lines += [f"  | {_printable(line)}" for line in exchange.raw.splitlines()]
+        lines += [f"  | {printable(line)}" for line in exchange.raw.splitlines()]
     if not life.exchanges:
         lines += ["", "No raw exchange is kept any more; they stay for 14 days."]
     return "\n".join(lines)
@@ -121,13 +121,13 @@ def _attempt_moments(attempt: AttemptMade) -> Iterator[Moment]:
             yield attempt.started_at, f"Not handed over, {name}: {_HANDOVERS[part.handover]}{_because(part.reason)}."
         for receipt in part.receipts:
             code = f" {receipt.error_code}" if receipt.error_code else ""
-            why = f": {_printable(receipt.reason)}" if receipt.reason else ""
-            yield receipt.at, f"Receipt for {name}: {receipt.state}, in the carrier's words {_printable(receipt.carrier_state)}{code}{why}."
+            why = f": {printable(receipt.reason)}" if receipt.reason else ""
+            yield receipt.at, f"Receipt for {name}: {receipt.state}, in the carrier's words {printable(receipt.carrier_state)}{code}{why}."
 
 
 def _details(part: PartHandedOver) -> str:
     facts = [
-        f"as {_printable(part.carrier_id)}" if part.carrier_id else "",
+        f"as {printable(part.carrier_id)}" if part.carrier_id else "",
         f"try {part.tries}" if part.tries > 1 else "",
         f"the carrier was asked {part.look_ups} times" if part.look_ups else "",
         f"asked again at {part.next_look_up_at}" if part.next_look_up_at else "",
@@ -137,13 +137,8 @@ def _details(part: PartHandedOver) -> str:
 
 
 def _because(reason: Reason | None) -> str:
-    return f" ({_printable(reason.code)}: {_printable(reason.text)})" if reason is not None else ""
+    return f" ({printable(reason.code)}: {printable(reason.text)})" if reason is not None else ""
 
 
 def _quoted(text: str) -> str:
-    return f"“{_printable(text)}”"
-
-
-def _printable(text: str) -> str:
-    """What a terminal may be given of words that strangers wrote: controls and invisible characters escaped (bad input 21)."""
-    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+    return f"“{printable(text)}”"

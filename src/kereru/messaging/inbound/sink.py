@@ -7,9 +7,9 @@ from hashlib import sha256
 import msgspec
 import psycopg
 
-from kereru.carriers.contract import ArrivalBatch, Exchange, InboundText, MediaReference, ReceiptReport, ReceiptState, Unrecognised
+from kereru.carriers.contract import ArrivalBatch, Asked, Exchange, InboundText, MediaReference, ReceiptReport, ReceiptState, Unrecognised
 from kereru.carriers.ingress import NotDurable
-from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.db import INSTALLATION, Database, Row, Transaction
 from kereru.kernel.errors import KereruError
 from kereru.kernel.limits import EXCHANGE_BYTES, INGEST_BATCH
 from kereru.kernel.logging import get_logger
@@ -43,7 +43,9 @@ _STATES = {
 }  # fmt: skip
 
 
-class _Text(msgspec.Struct, frozen=True):
+class TextItem(msgspec.Struct, frozen=True, tag="text"):
+    """A text as the batch function takes it."""
+
     provider: int
     platform: int
     to: str
@@ -58,7 +60,9 @@ class _Text(msgspec.Struct, frozen=True):
     media: tuple[MediaReference, ...] | None = None
 
 
-class _Receipt(msgspec.Struct, frozen=True):
+class ReceiptItem(msgspec.Struct, frozen=True, tag="receipt"):
+    """A receipt as the batch function takes it."""
+
     provider: int
     platform: int
     cid: str
@@ -72,6 +76,17 @@ class _Receipt(msgspec.Struct, frozen=True):
     opted_out: bool
     raw: str
     request: str
+
+
+class UnreadItem(msgspec.Struct, frozen=True, tag="unread"):
+    """A webhook that its adapter could not read: what it needs to try again."""
+
+    asked: Asked
+    body: bytes
+
+
+Again = TextItem | ReceiptItem | UnreadItem
+"""What is kept beside the raw words of what was set aside, to take it in after a repair (G5)."""
 
 
 class Sink:
@@ -90,9 +105,9 @@ class Sink:
         try:
             for place, arrival in enumerate(batch.items):
                 if isinstance(arrival, InboundText):
-                    waiting.append(self._texts.submit(_text(arrival, raw, request, place)))
+                    waiting.append(self._texts.submit(text_item(arrival, raw, request, place)))
                 elif isinstance(arrival, ReceiptReport):
-                    waiting.append(self._receipts.submit(_receipt(arrival, raw, request)))
+                    waiting.append(self._receipts.submit(receipt_item(arrival, raw, request)))
                 else:
                     await asyncio.wait_for(self._keep(arrival), self._answer_within_s)
             for future in waiting:
@@ -113,17 +128,13 @@ class Sink:
         await self._texts.drain()
         await self._receipts.drain()
 
-    async def _write_texts(self, items: Sequence[_Text]) -> None:
+    async def _write_texts(self, items: Sequence[TextItem]) -> None:
         async with self._database.batch(alone=all(item.mark is None for item in items)) as tx:
-            rows = await store.texts(tx, msgspec.json.encode(items).decode(), media=any(item.media for item in items))
-            kept = [(items[int(row.ordinal) - 1], row) for row in rows if row.outcome in STORED]
-            marked = [(item, row.message_id, mark) for item, row in kept if (mark := item.mark) is not None]
-            if marked:
-                await store.mark(tx, [(item.provider, message, mark) for item, message, mark in marked])
-                for platform in {item.platform for item, _, mark in marked if mark == Mark.HELP}:
-                    tx.notify(OUTBOX_CHANNEL, str(platform))
-        for _, _, mark in marked:
-            _consents.labels(Mark(mark).wire).inc()
+            rows = await write_texts(tx, items)
+        for row in rows:
+            mark = items[int(row.ordinal) - 1].mark
+            if row.outcome in STORED and mark is not None:
+                _consents.labels(Mark(mark).wire).inc()
         for row in rows:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
             if row.outcome == UNKNOWN_NUMBER:
@@ -131,26 +142,25 @@ class Sink:
                 item = items[int(row.ordinal) - 1]
                 _log.warning("arrival.unknown_number", platform=item.platform, to=item.to)
 
-    async def _free_texts(self, items: Sequence[_Text]) -> Sequence[bool]:
+    async def _free_texts(self, items: Sequence[TextItem]) -> Sequence[bool]:
         async with self._database.statement() as tx:
             free = await store.free(tx, msgspec.json.encode(items).decode())
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
-    async def _write_receipts(self, items: Sequence[_Receipt]) -> None:
-        stops = any(item.opted_out for item in items)
-        async with self._database.batch(alone=not stops) as tx:
-            await store.receipts(tx, msgspec.json.encode(items).decode(), stops=stops)
+    async def _write_receipts(self, items: Sequence[ReceiptItem]) -> None:
+        async with self._database.batch(alone=not any(item.opted_out for item in items)) as tx:
+            await write_receipts(tx, items)
         for item in items:
             _receipts.labels(Status(item.state).wire if item.state else "not_understood").inc()
             if item.code:
                 _codes_seen.labels(_codes.label(item.code)).inc()
 
-    async def _free_receipts(self, items: Sequence[_Receipt]) -> Sequence[bool]:
+    async def _free_receipts(self, items: Sequence[ReceiptItem]) -> Sequence[bool]:
         async with self._database.statement() as tx:
             free = await store.receipts_free(tx, msgspec.json.encode(items).decode())
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
-    async def _set_aside(self, item: _Text | _Receipt, error: Exception) -> None:
+    async def _set_aside(self, item: TextItem | ReceiptItem, error: Exception) -> None:
         async with self._database.transaction(INSTALLATION) as tx:
             await store.unreadable(
                 tx,
@@ -159,12 +169,33 @@ class Sink:
                 key=_digest(item.raw),
                 raw=item.raw,
                 reason=f"could not be stored: {type(error).__name__}",
+                again=msgspec.json.encode(item),
             )
 
     async def _keep(self, arrival: Unrecognised) -> None:
         raw = _clean(arrival.raw.decode("utf-8", "replace"))
+        again = None if arrival.asked is None else msgspec.json.encode(UnreadItem(arrival.asked, arrival.raw))
         async with self._database.transaction(INSTALLATION) as tx:
-            await store.unreadable(tx, provider=arrival.provider_id, platform=arrival.platform_id, key=_digest(raw), raw=raw, reason=arrival.reason)
+            await store.unreadable(
+                tx, provider=arrival.provider_id, platform=arrival.platform_id, key=_digest(raw), raw=raw, reason=arrival.reason, again=again
+            )
+
+
+async def write_texts(tx: Transaction, items: Sequence[TextItem]) -> list[Row]:
+    """Store texts with their files and what their words mean for consent; one row each: ordinal, outcome, message_id, feed_id, feed_number."""
+    rows = await store.texts(tx, msgspec.json.encode(items).decode(), media=any(item.media for item in items))
+    kept = [(items[int(row.ordinal) - 1], row) for row in rows if row.outcome in STORED]
+    marked = [(item, row.message_id, mark) for item, row in kept if (mark := item.mark) is not None]
+    if marked:
+        await store.mark(tx, [(item.provider, message, mark) for item, message, mark in marked])
+        for platform in {item.platform for item, _, mark in marked if mark == Mark.HELP}:
+            tx.notify(OUTBOX_CHANNEL, str(platform))
+    return rows
+
+
+async def write_receipts(tx: Transaction, items: Sequence[ReceiptItem]) -> None:
+    """Store receipts, and what the carrier told in them of people who want no more."""
+    await store.receipts(tx, msgspec.json.encode(items).decode(), stops=any(item.opted_out for item in items))
 
 
 def has_consent_word(batch: ArrivalBatch) -> bool:
@@ -172,9 +203,10 @@ def has_consent_word(batch: ArrivalBatch) -> bool:
     return any(isinstance(item, InboundText) and consent_word(item.text) in _ACTING.values() for item in batch.items)
 
 
-def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
+def text_item(arrival: InboundText, raw: str, request: str, place: int) -> TextItem:
+    """What the batch function takes of a text; `raw` is the exchange it came in, `place` its place there."""
     mark = mark_of(arrival.text)
-    return _Text(
+    return TextItem(
         provider=arrival.provider_id,
         platform=arrival.platform_id,
         to=arrival.to,
@@ -191,9 +223,10 @@ def _text(arrival: InboundText, raw: str, request: str, place: int) -> _Text:
     )
 
 
-def _receipt(arrival: ReceiptReport, raw: str, request: str) -> _Receipt:
+def receipt_item(arrival: ReceiptReport, raw: str, request: str) -> ReceiptItem:
+    """What the batch function takes of a receipt."""
     named = None if arrival.part_reference is None else take_apart(arrival.part_reference)
-    return _Receipt(
+    return ReceiptItem(
         provider=arrival.provider_id,
         platform=arrival.platform_id,
         cid=arrival.carrier_id,

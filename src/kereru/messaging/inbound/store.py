@@ -25,7 +25,13 @@ _RECEIPTS = f"SELECT feed_id, number AS feed_number FROM {_IMPATIENT} ingest_rec
 _MARK = "SELECT feed_id, number AS feed_number FROM mark_consent(%(providers)s::bigint[], %(messages)s::bigint[], %(marks)s::smallint[])"
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
 _RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS ordinal"
-_UNREADABLE = "SELECT ingest_unreadable(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s)"
+_UNREADABLE = "SELECT ingest_set_aside(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s, %(again)s)"
+_KEPT = """
+SELECT q.provider_id, q.id, q.platform_id, p.carrier, p.name AS platform_name, made_at(q.id) AS at, q.reason, q.raw, q.again
+FROM quarantine q JOIN platform p ON p.provider_id = q.provider_id AND p.id = q.platform_id
+WHERE q.kind = 3 AND q.id > %(after)s ORDER BY q.id LIMIT %(most)s
+"""
+_TAKE = "DELETE FROM quarantine WHERE provider_id = %(provider)s AND id = %(id)s AND kind = 3 RETURNING id"
 
 
 async def texts(tx: Transaction, items: str, *, media: bool = False) -> list[Row]:
@@ -63,6 +69,16 @@ async def receipts_free(tx: Transaction, items: str) -> set[int]:
 async def unreadable(tx: Transaction, **params: Any) -> None:
     """Keep what could not be read or stored (G5)."""
     await tx.run(_UNREADABLE, params)
+
+
+async def kept(tx: Transaction, after: int, most: int) -> list[Row]:
+    """What was set aside, of every provider, oldest first from behind the id `after`. For the owner's role."""
+    return await tx.rows(_KEPT, {"after": after, "most": most})
+
+
+async def take(tx: Transaction, provider: int, id_: int) -> bool:
+    """Take one out; False when somebody else has. For the owner's role."""
+    return bool(await tx.rows(_TAKE, {"provider": provider, "id": id_}))
 
 
 def _wake(tx: Transaction, rows: list[Row]) -> None:
