@@ -3,7 +3,7 @@
 from kereru.migrations.sql_files import run
 
 revision = "0013"
-down_revision = "0008"
+down_revision = "0010"
 
 
 def upgrade() -> None:
