@@ -118,3 +118,9 @@ async def test_there_is_an_end(ana, stage) -> None:
     assert (refused.status_code, refused.json()["code"]) == (409, "too_many_contacts")
     assert (await ana.post("/api/v1/contacts", json={"name": "Last"})).status_code == 201
     assert (await ana.post("/api/v1/contacts", json={"name": "One more"})).json()["code"] == "too_many_contacts"
+
+
+async def test_thousands_of_numbers_in_one_contact_are_not_even_read(ana) -> None:
+    """Input 59: each costs time, in which nobody else would be answered."""
+    answer = await ana.post("/api/v1/contacts", json={"name": "Ana", "numbers": [{"number": "2025550142"}] * 1000})
+    assert answer.status_code == 422, answer.text

@@ -107,8 +107,9 @@ async def import_contacts(data: FileBody, principal: Principal, database: Databa
     """Whoever is there already gains what is new and loses nothing. Raises UnreadableFile, TooManyContacts."""
     user = _user(principal)
     read, unread = await asyncio.to_thread(files.read, data.text)
+    drafts, refused = await asyncio.to_thread(commands.cleaned, read, _habits(user))
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        return await commands.bring_in(tx, principal.provider_id, user.id, read, unread, _habits(user))
+        return await commands.bring_in(tx, principal.provider_id, user.id, drafts, [*unread, *refused])
 
 
 @get(

@@ -1,11 +1,12 @@
 """Adding, changing, deleting and importing contacts. Each runs in one transaction; whoever is on screen under one of the numbers is renamed there."""
 
+import asyncio
 from collections.abc import Sequence
 
 from kereru.carriers.numbering import DialingHabits
 from kereru.contacts import store
 from kereru.contacts.errors import BadContact, NoSuchContact, TooManyContacts
-from kereru.contacts.model import CONTACTS_MOST, ContactBody, Draft, Imported, affected, clean, is_same_person, merged
+from kereru.contacts.model import CONTACTS_MOST, ContactBody, Draft, Imported, affected, clean, joined
 from kereru.kernel.db import Transaction
 from kereru.messaging.names import tell_renamed
 
@@ -43,46 +44,32 @@ async def delete(tx: Transaction, provider_id: int, user_id: int, contact_id: in
     await tell_renamed(tx, provider_id, user_id, affected(store.draft_of(row)))
 
 
-async def bring_in(
-    tx: Transaction, provider_id: int, user_id: int, read: Sequence[ContactBody], unread: Sequence[str], habits: DialingHabits
-) -> Imported:
-    """Add what a file brought. Nobody comes in twice: who is there already gains what is new, and loses nothing. Raises TooManyContacts.
-
-    `unread`: what of the file could not be read, in words.
-    """
-    room = CONTACTS_MOST - await store.hold(tx, user_id)
-    held: dict[str, list[tuple[int, Draft]]] = {}
-    for row in await store.all_own(tx, user_id):
-        held.setdefault(row.name.casefold(), []).append((row.id, store.draft_of(row)))
-    added: dict[str, list[Draft]] = {}
-    changed: dict[int, Draft] = {}
-    unchanged, skipped = 0, list(unread)
+def cleaned(read: Sequence[ContactBody], habits: DialingHabits) -> tuple[list[Draft], list[str]]:
+    """What of a file's contacts is fit to be kept, and in words what is not. Thousands of numbers take a while: call it in a thread."""
+    drafts: list[Draft] = []
+    refused: list[str] = []
     for body in read:
         try:
-            draft = clean(body, habits)
+            drafts.append(clean(body, habits))
         except BadContact as error:
-            skipped.append(f"{body.name[:40] or '?'}: {error.fields[0].text}")
-            continue
-        name = draft.name.casefold()
-        known = next(((id_, changed.get(id_, old)) for id_, old in held.get(name, []) if is_same_person(changed.get(id_, old), draft)), None)
-        fresh = next((place for place, old in enumerate(added.get(name, [])) if is_same_person(old, draft)), None)
-        if known is not None:
-            whole = merged(known[1], draft)
-            if whole == known[1]:
-                unchanged += 1
-            else:
-                changed[known[0]] = whole
-        elif fresh is not None:
-            added[name][fresh] = merged(added[name][fresh], draft)
-        else:
-            added.setdefault(name, []).append(draft)
-    new = [draft for drafts in added.values() for draft in drafts]
-    if len(new) > room:
+            refused.append(f"{body.name[:40] or '?'}: {error.fields[0].text}")
+    return drafts, refused
+
+
+async def bring_in(tx: Transaction, provider_id: int, user_id: int, drafts: Sequence[Draft], skipped: Sequence[str]) -> Imported:
+    """Add what a file brought. Nobody comes in twice: who is there already gains what is new, and loses nothing. Raises TooManyContacts.
+
+    `skipped`: what of the file is left out, in words.
+    """
+    room = CONTACTS_MOST - await store.hold(tx, user_id)
+    held = [(row.id, store.draft_of(row)) for row in await store.all_own(tx, user_id)]
+    found = await asyncio.to_thread(joined, held, drafts)
+    if len(found.new) > room:
         raise TooManyContacts
-    await store.add_many(tx, user_id, new)
-    for contact_id, draft in changed.items():
+    await store.add_many(tx, user_id, found.new)
+    for contact_id, draft in found.changed.items():
         await store.change(tx, user_id, contact_id, draft)
-    await tell_renamed(tx, provider_id, user_id, affected(*new, *changed.values()))
+    await tell_renamed(tx, provider_id, user_id, affected(*found.new, *found.changed.values()))
     more = len(skipped) - SKIPPED_MOST
     told = (*skipped[:SKIPPED_MOST], *([f"… and {more} more."] if more > 0 else []))
-    return Imported(len(new), len(changed), unchanged, told)
+    return Imported(len(found.new), len(found.changed), found.unchanged, told)

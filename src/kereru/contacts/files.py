@@ -8,19 +8,16 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
 
-import vobject  # pyright: ignore[reportMissingTypeStubs] - it has none
+import msgspec
 
+from kereru.contacts.cards import Card, Line, card_of, cards_in, escaped
 from kereru.contacts.errors import UnreadableFile
-from kereru.contacts.model import NUMBERS_MOST, Contact, ContactBody, Kind, NumberBody
+from kereru.contacts.model import NOTE_CHARACTERS, NUMBERS_MOST, Contact, ContactBody, Kind, NumberBody
 from kereru.kernel.spreadsheet import MARK, lines
 
 CARDS_MOST = 2000
 _CELL_CHARACTERS = 400
-_CARD = re.compile(r"^BEGIN:VCARD[ \t]*\r?$.*?^END:VCARD[ \t]*\r?$", re.IGNORECASE | re.DOTALL | re.MULTILINE)
-# Pictures, sounds and keys are most of such a file and nothing of ours; with the lines that they are folded into.
-_BULK = re.compile(r"^(?:[\w.-]+\.)?(?:PHOTO|LOGO|SOUND|KEY)[;:].*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
 # What a line cannot do counts more than where it stands: a fax at work is a fax.
 _KIND_OF: dict[str, Kind] = {
     "fax": "fax", "pager": "pager", "cell": "mobile", "mobile": "mobile", "text": "mobile", "iphone": "mobile", "work": "work", "business": "work",
@@ -32,7 +29,9 @@ _NAMES = (("first name", "given name"), ("middle name",), ("last name", "family 
 _ORGANISATION = ("organisation", "organization", "company", "organization 1 - name", "organization name")
 _EMAIL = ("e-mail", "email", "e-mail address", "email address", "e-mail 1 - value")
 _NOTE = ("note", "notes")
-_PHONE = re.compile(r"phone|mobile|cell|number|fax|pager|\btel", re.IGNORECASE)
+# A column of numbers that people can be reached under: neither a phonetic name nor what somebody is filed or taxed under.
+_PHONE = re.compile(r"phone(?!tic)|mobile|\bcell|\b(?:fax|pager|tel|telephone)\b|^(?:contact |primary |main )?number\b", re.IGNORECASE)
+_BESIDE_A_PHONE = ("type", "label", "extension")
 
 
 def read(text: str) -> tuple[list[ContactBody], list[str]]:
@@ -60,36 +59,49 @@ def as_table(contacts: Sequence[Contact]) -> str:
 def _read_cards(text: str) -> tuple[list[ContactBody], list[str]]:
     found: list[ContactBody] = []
     unread: list[str] = []
-    for count, match in enumerate(_CARD.finditer(text), 1):
+    some = False
+    for count, card in enumerate(cards_in(text), 1):
         if count > CARDS_MOST:
             unread.append(f"Only the first {CARDS_MOST:,} contacts of the file were read.")
             break
-        try:
-            found.append(_of_card(_BULK.sub("", match[0])))
-        except Exception:  # noqa: BLE001 - the library raises whatever a stranger's card makes it raise; the other cards are taken
-            unread.append(f"Contact {count} of the file cannot be read.")
-    if not found and not unread:
+        some = some or card.whole
+        if card.whole:
+            found.append(_fitting(_of_card(card), unread))
+        else:
+            unread.append(f"Contact {count} of the file breaks off.")
+    if not some:
         raise UnreadableFile
     return found, unread
 
 
-def _of_card(text: str) -> ContactBody:
-    card = cast("Any", vobject.readOne(text, ignoreUnreadable=True))  # pyright: ignore[reportUnknownMemberType]
-    contents = cast("dict[str, list[Any]]", card.contents)
-
-    def first(key: str) -> str:
-        value: Any = contents[key][0].value if key in contents else ""
-        return _flat(" ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value))
-
-    labels = {line.group: _flat(str(line.value)) for line in contents.get("x-ablabel", []) if line.group}
-    numbers = [NumberBody(_number(str(line.value)), _kind(line, labels)) for line in contents.get("tel", [])[:NUMBERS_MOST]]
-    email = first("email")
-    return ContactBody(first("fn") or first("n") or first("org") or email, first("org"), email, first("note")[:1000], tuple(numbers))
+def _fitting(body: ContactBody, unread: list[str]) -> ContactBody:
+    """A note that is too long is no reason to lose a contact."""
+    if len(body.note) <= NOTE_CHARACTERS:
+        return body
+    unread.append(f"{body.name[:40]}: only the first {NOTE_CHARACTERS:,} characters of the note were kept.")
+    return msgspec.structs.replace(body, note=body.note[:NOTE_CHARACTERS])
 
 
-def _kind(line: Any, labels: dict[str, str]) -> Kind:
-    words = [str(word) for values in line.params.values() for word in values] + [str(word) for word in line.singletonparams]
-    return _kind_in(" ".join([*words, labels.get(line.group or "", "")]))
+def _of_card(card: Card) -> ContactBody:
+    def first(name: str) -> str:
+        line = card.first(name)
+        return "" if line is None else _flat(" ".join(line.pieces) if name == "org" else line.text)
+
+    labels = {line.group: line.text for line in card.lines if line.name == "x-ablabel" and line.group}
+    phones = [line for line in card.lines if line.name == "tel"][:NUMBERS_MOST]
+    numbers = [NumberBody(_number(line.text), _kind_in(" ".join((*line.words, labels.get(line.group, ""))))) for line in phones]
+    note = card.first("note")
+    organisation, email = first("org"), first("email")
+    name = first("fn") or _whole(card.first("n")) or organisation or email
+    return ContactBody(name, organisation, email, note.text if note else "", tuple(numbers))
+
+
+def _whole(line: Line | None) -> str:
+    """A name of parts, as it is spoken: title, given names, family name, what follows it."""
+    if line is None:
+        return ""
+    family, given, more, before, after = (*line.pieces, *[""] * 5)[:5]
+    return _flat(" ".join((before, given, more, family, after)))
 
 
 def _kind_in(words: str) -> Kind:
@@ -100,20 +112,15 @@ def _kind_in(words: str) -> Kind:
 
 
 def _card(contact: Contact) -> str:
-    card: Any = vobject.vCard()  # pyright: ignore[reportUnknownMemberType]
-    card.add("fn").value = contact.name
-    card.add("n").value = vobject.vcard.Name(given=contact.name)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
-    if contact.organisation:
-        card.add("org").value = [contact.organisation]
-    if contact.email:
-        card.add("email").value = contact.email
-    if contact.note:
-        card.add("note").value = contact.note
-    for number in contact.numbers:
-        line = card.add("tel")
-        line.value = number.number
-        line.type_param = _TYPE_OF[number.kind]
-    return str(card.serialize())
+    words = (("ORG", contact.organisation), ("EMAIL", contact.email), ("NOTE", contact.note))
+    return card_of(
+        (
+            ("N", f";{escaped(contact.name)};;;"),
+            ("FN", escaped(contact.name)),
+            *((name, escaped(value)) for name, value in words if value),
+            *((f"TEL;TYPE={_TYPE_OF[number.kind]}", escaped(number.number)) for number in contact.numbers),
+        )
+    )
 
 
 def _read_table(text: str) -> tuple[list[ContactBody], list[str]]:
@@ -132,9 +139,11 @@ def _read_table(text: str) -> tuple[list[ContactBody], list[str]]:
                 break
             cells = {column: _cell(cell) for column, cell in zip(columns, row, strict=False) if column}
             if any(cells.values()):
-                found.append(_of_row(cells))
+                found.append(_fitting(_of_row(cells), unread))
     except csv.Error as error:
         raise UnreadableFile from error
+    if text.count('"') % 2:
+        unread.append("A quotation mark in the file is never closed, so some of what stands behind it may be missing.")
     return found, unread
 
 
@@ -146,7 +155,7 @@ def _of_row(cells: dict[str, str]) -> ContactBody:
     numbers = [
         NumberBody(_number(piece), _kind_of_column(column, cells))
         for column, cell in cells.items()
-        if cell and _PHONE.search(column) and not column.endswith(("type", "label"))
+        if cell and _PHONE.search(column) and not column.endswith(_BESIDE_A_PHONE)
         for piece in cell.split(":::")
     ]
     organisation, email = first(_ORGANISATION), first(_EMAIL)
@@ -162,12 +171,13 @@ def _kind_of_column(column: str, cells: dict[str, str]) -> Kind:
 
 def _cell(cell: str) -> str:
     # The apostrophe that keeps a spreadsheet from computing a cell is none of the words.
-    cell = cell.strip()[: 1000 + 1]
+    cell = cell.strip()
     return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@") else cell
 
 
 def _number(text: str) -> str:
-    return _flat(text.removeprefix("tel:").partition(";")[0])[:_CELL_CHARACTERS]
+    # An extension stays: without it the number would be somebody else's (bad input 28).
+    return _flat(text.strip().removeprefix("tel:"))
 
 
 def _flat(text: str) -> str:

@@ -53,7 +53,7 @@ class ContactBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organisation: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     email: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     note: Annotated[str, msgspec.Meta(max_length=4000)] = ""
-    numbers: tuple[NumberBody, ...] = ()
+    numbers: Annotated[tuple[NumberBody, ...], msgspec.Meta(max_length=100)] = ()
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -166,6 +166,39 @@ def is_same_person(held: Draft, news: Draft) -> bool:
         return False
     shared = {number for number, _ in held.numbers} & {number for number, _ in news.numbers}
     return bool(shared) or (held.email != "" and held.email.casefold() == news.email.casefold()) or not held.numbers or not news.numbers
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """What becomes of somebody's contacts when others are brought in; `changed` by their id."""
+
+    new: list[Draft]
+    changed: dict[int, Draft]
+    unchanged: int
+
+
+def joined(held: Sequence[tuple[int, Draft]], drafts: Sequence[Draft]) -> Joined:
+    """Nobody comes in twice: who is there already, or stood further up in the file, gains what is new, and loses nothing."""
+    by_name: dict[str, list[tuple[int, Draft]]] = {}
+    for id_, draft in held:
+        by_name.setdefault(draft.name.casefold(), []).append((id_, draft))
+    added: dict[str, list[Draft]] = {}
+    changed: dict[int, Draft] = {}
+    unchanged = 0
+    for draft in drafts:
+        name = draft.name.casefold()
+        known = next(((id_, changed.get(id_, old)) for id_, old in by_name.get(name, []) if is_same_person(changed.get(id_, old), draft)), None)
+        fresh = next((place for place, old in enumerate(added.get(name, [])) if is_same_person(old, draft)), None)
+        if known is not None:
+            whole = merged(known[1], draft)
+            if whole == known[1]:
+                unchanged += 1
+            else:
+                changed[known[0]] = whole
+        elif fresh is not None:
+            added[name][fresh] = merged(added[name][fresh], draft)
+        else:
+            added.setdefault(name, []).append(draft)
+    return Joined([draft for drafts_ in added.values() for draft in drafts_], changed, unchanged)
 
 
 def affected(*drafts: Draft | None) -> Sequence[str]:

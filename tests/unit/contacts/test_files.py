@@ -1,5 +1,7 @@
 """Contacts as files: other programs' ones are read as far as they can be, ours come back as they went, hostile ones do no harm (inputs 22, 85)."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +93,62 @@ def test_hostile_files_are_bounded() -> None:
     assert len(found[0].numbers) == 20
     read("BEGIN:VCARD\nFN:A\nPHOTO:x\n" + " AAAA\n" * 50_000 + "END:VCARD\n")
     read("name," + "phone," * 20_000 + "\n" + "x," * 20_000 + "\n")
-    read("BEGIN:VCARD\n" * 5_000 + card)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "card",
+    [
+        "BEGIN:VCARD\n" * 80_000,
+        "FN:A\nTEL;" + "a;" * 400_000 + ":1",
+        "FN:A\nTEL;" + "a=b;" * 200_000,
+        'FN:A\nTEL;TYPE="' + 'a"b"' * 200_000,
+        "FN:A\n" + "a." * 400_000 + "PHOTO",
+        "FN:A\nNOTE:" + "\\" * 900_000,
+        "FN:A\nN:" + ";" * 900_000,
+        "FN:A\nNOTE;ENCODING=QUOTED-PRINTABLE:x" + "=\n a" * 200_000,
+        "FN:A\n" + "NOTE;ENCODING=QUOTED-PRINTABLE" * 20_000 + "=\n" * 100_000,
+        "FN:A\nAGENT:\n" + "BEGIN:VCARD\nAGENT:\n" * 40_000,
+    ],
+    ids=["unended cards", "bare words", "no colon", "quotes", "groups", "backslashes", "parts", "soft lines", "a long head", "cards in cards"],
+)
+def test_no_card_takes_longer_than_its_length(card: str) -> None:
+    """Inputs 62, 85: each of these kept the library that was used before busy for minutes or for ever, with the whole process."""
+    with suppress(UnreadableFile):
+        read(f"BEGIN:VCARD\nVERSION:3.0\n{card}\nEND:VCARD\n")
+
+
+def test_what_phones_and_old_programs_write() -> None:
+    """Version 2.1 with quoted-printable words in their own character set and soft lines, a note of several lines, an assistant's card within."""
+    found, unread = read(
+        "BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller;J=C3=BCrgen;;Dr.;\r\n"
+        "NOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:Gr=FC=DFe,=0D=0Azwei =\r\nZeilen\r\n"
+        "TEL;WORK;VOICE:202-555-0142\r\nAGENT:\r\nBEGIN:VCARD\r\nFN:Wes\r\nTEL:2025550199\r\nEND:VCARD\r\nTEL;CELL:202-555-0143\r\nEND:VCARD\r\n"
+        "BEGIN:VCARD\nVERSION:4.0\nFN:Mia\\, née Paz\nNOTE:one\\ntwo\nTEL;VALUE=uri;TYPE=work:tel:+1-312-555-0145;ext=7\nEND:VCARD\n"
+    )
+    assert unread == []
+    old, new = found
+    assert (old.name, clean(old, US).note) == ("Dr. Jürgen Müller", "Grüße,\nzwei Zeilen")
+    assert [(one.number, one.kind) for one in old.numbers] == [("202-555-0142", "work"), ("202-555-0143", "mobile")]
+    assert (new.name, new.note) == ("Mia, née Paz", "one\ntwo")
+    assert clean(new, US).numbers == (("+1-312-555-0145;ext=7", "work"),), "input 28: an extension is not dropped, and nobody texts it"
+
+
+def test_only_numbers_to_call_are_numbers() -> None:
+    """Outlook's and Google's tables have numbers and phonetic names beside them; what somebody is taxed under is nobody's phone."""
+    [ana], _ = read(
+        "First Name,Last Name,Phonetic First Name,Business Phone,Business Phone Extension,Telex,Government ID Number,Organizational ID Number\n"
+        "Ana,Torres,アナ,202-555-0142,12,12345,078-05-1120,4711\n"
+    )
+    assert ana.numbers == (NumberBody("202-555-0142", "work"),)
+
+
+def test_a_long_note_and_an_open_quotation_mark_are_told() -> None:
+    """Neither costs a contact without a word."""
+    [ana], told = read(f"Name,Phone,Notes\nAna,2025550142,{'x' * 1500}\n")
+    assert (len(ana.note), len(told)) == (1000, 1)
+    found, told = read('Name,Phone,Notes\nAna,2025550142,"5\nBen,2025550143,\n')
+    assert ([one.name for one in found], len(told)) == (["Ana"], 1)
 
 
 @given(st.text(max_size=300), st.booleans())
