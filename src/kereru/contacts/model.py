@@ -53,7 +53,7 @@ class ContactBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organisation: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     email: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     note: Annotated[str, msgspec.Meta(max_length=4000)] = ""
-    numbers: Annotated[tuple[NumberBody, ...], msgspec.Meta(max_length=100)] = ()
+    numbers: tuple[NumberBody, ...] = ()
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -114,13 +114,14 @@ def clean(body: ContactBody, habits: DialingHabits) -> Draft:
     if len(note) > NOTE_CHARACTERS:
         problems.append(FieldProblem("note", "too_long", f"At most {NOTE_CHARACTERS:,} characters fit here."))
     numbers: dict[str, Kind] = {}
-    for place, typed in enumerate(body.numbers):
+    # Reading thousands would keep everybody else waiting; some of so many may be the same, written differently.
+    for place, typed in enumerate(body.numbers[: 2 * NUMBERS_MOST]):
         number = as_kept(typed.number, habits)
         if len(number) > NUMBER_CHARACTERS or not _plain(number):
             problems.append(FieldProblem(f"numbers.{place}.number", "not_a_number", "This is not a phone number."))
         elif number:
             numbers.setdefault(number, typed.kind)
-    if len(numbers) > NUMBERS_MOST:
+    if len(numbers) > NUMBERS_MOST or len(body.numbers) > 2 * NUMBERS_MOST:
         problems.append(FieldProblem("numbers", "too_many", f"At most {NUMBERS_MOST} numbers fit in one contact."))
     if problems:
         raise BadContact(fields=tuple(problems))
