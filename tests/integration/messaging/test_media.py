@@ -1,8 +1,10 @@
 """Files between the simulated carriers and the database: MMS out and in. R104, R110, R134, R136; P23 to P29; bad inputs 77, 88, 89, 92; G10, G11."""
 
+import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -10,10 +12,12 @@ import pytest
 from PIL import Image
 
 from assembled import House, open_house
+from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import StrangerClient
 from kereru.kernel.objects import Objects
 from kereru.messaging.attachments.intake import Files, key
-from kereru.messaging.attachments.jobs import TRIES, Fetcher, NotYet, fetch_media
+from kereru.messaging.attachments.jobs import TRIES, Fetcher, NotYet, fetch_media, sweep
+from role_databases import as_role
 from tenant import INTELIQUENT_NUMBER, PHONE, Tenant
 
 _references = count(1)
@@ -22,9 +26,9 @@ _references = count(1)
 class Door(StrangerClient):
     """Counts what was asked for, and with which credentials."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, more: tuple[str, ...] = ()) -> None:
         host = tenant.simulators.url.removeprefix("http://")
-        super().__init__(allow_private_hosts=(host,))
+        super().__init__(allow_private_hosts=(host, *more))
         self.asked: list[tuple[str, bool]] = []
 
     async def send(self, method, url, **more):
@@ -69,11 +73,12 @@ async def received(house: House, carrier: str) -> dict:
     return message
 
 
-async def fetch(house: House, message_id: str, *, times: int = 1) -> Door:
-    """Run the job, as the worker would."""
+async def fetch(house: House, message_id: str, *, times: int = 1, files: Files | None = None, more: tuple[str, ...] = (), **given: float) -> Door:
+    """Run the job, as the worker would; `more` hosts may be asked."""
     tenant = house.tenant
-    async with Door(tenant) as door:
-        fetcher = Fetcher(tenant.database, tenant.desk.sealer, door, tenant.files, tenant.settings.allow_private_hosts)
+    async with Door(tenant, more) as door:
+        hosts = (*tenant.settings.allow_private_hosts, *more)
+        fetcher = Fetcher(tenant.database, tenant.desk.sealer, door, files or tenant.files, hosts, **given)
         for _ in range(times):
             try:
                 await fetch_media(fetcher, {"provider": tenant.provider_id, "message": int(message_id)})
@@ -184,6 +189,162 @@ async def test_what_cannot_be_had_says_so_and_is_tried_again(house: House) -> No
     await fetch(house, message["id"])
     assert (await received(house, "restcomm"))["attachments"][0]["state"] == "ready"
     assert (await client.post(f"/api/v1/attachments/{file['id']}/fetch")).json()["code"] == "file_not_fetchable"
+
+
+class Stranger:
+    """A server of somebody else's, with what such servers do to whoever fetches from them."""
+
+    def __init__(self) -> None:
+        self.host = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            await self.answer(head.split(" ")[1], writer)
+        writer.close()
+
+    async def answer(self, path: str, writer: asyncio.StreamWriter) -> None:
+        """By the first part of the path."""
+        what, _, rest = path[1:].partition("/")
+        if what == "to":
+            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {rest}\r\nContent-Length: 0\r\n\r\n".encode())
+        elif what == "hop":
+            writer.write(
+                f"HTTP/1.1 302 Found\r\nLocation: /hop/{int(rest) - 1}\r\nContent-Length: 0\r\n\r\n".encode() if int(rest) else untyped(png())
+            )
+        elif what == "untyped":
+            writer.write(untyped(png()))
+        else:
+            endless = what == "endless"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n")
+            while True:
+                writer.write(bytes(1024 * 1024) if endless else b"x")
+                await writer.drain()
+                await asyncio.sleep(0 if endless else 0.01)
+
+
+def untyped(content: bytes) -> bytes:
+    """An answer that does not say what it is."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+
+
+@pytest.fixture
+async def stranger() -> AsyncIterator[Stranger]:
+    """Listening."""
+    made = Stranger()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield made
+    server.close()
+
+
+@pytest.mark.parametrize(("path", "state", "code"), [
+    pytest.param("/untyped", "ready", None, id="no content type"),
+    pytest.param("/hop/3", "ready", None, id="three redirects"),
+    pytest.param("/hop/4", "failed", "media_redirects", id="four redirects"),
+    pytest.param("/to/http://169.254.169.254/latest/", "failed", "media_address", id="to where only we can go"),
+    pytest.param("/to/https://localhost/", "failed", "media_address", id="to our own machine by name"),
+    pytest.param("/to/file:///etc/passwd", "failed", "media_address", id="to a file"),
+    pytest.param("/to///[", "failed", "media_address", id="to nowhere"),
+    pytest.param("/endless", "failed", "media_too_large", id="without end"),
+    pytest.param("/drip", "coming", "media_cut", id="drop by drop"),
+])  # fmt: skip
+async def test_what_strangers_do_to_whoever_fetches(house: House, stranger: Stranger, path: str, state: str, code: str | None) -> None:
+    """Bad inputs 89, 92: a few redirects to other public addresses, one deadline over all of them, and no more bytes than fit. The credentials stay."""
+    await arrive(house, "restcomm", "", png())
+    message = await received(house, "restcomm")
+    rewrite(house, f"http://{stranger.host}{path}")
+    door = await fetch(house, message["id"], more=(stranger.host,), within_s=0.5 if path == "/drip" else 20.0)
+    [file] = (await received(house, "restcomm"))["attachments"]
+    assert (file["state"], file["reason"] and file["reason"]["code"]) == (state, code)
+    assert not any(credentials for _, credentials in door.asked)
+
+
+def bytes_in(folder: Path) -> int:
+    """How much lies in a folder and below it."""
+    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+
+
+class Refusing(Objects):
+    """A store that is away, or lets go of nothing under `stuck`."""
+
+    def __init__(self, url: str, *, away: bool = False, stuck: str = "") -> None:
+        super().__init__(url)
+        self.away, self.stuck = away, stuck
+
+    async def put(self, key: str, source: Path) -> None:
+        """As `away` says."""
+        if self.away:
+            raise Unavailable
+        await super().put(key, source)
+
+    async def delete(self, key: str) -> None:
+        """As `stuck` says."""
+        if self.away or (self.stuck and key.startswith(self.stuck)):
+            raise Unavailable
+        await super().delete(key)
+
+
+async def test_a_store_that_is_away_is_told_and_costs_no_file(house: House, tmp_path: Path) -> None:
+    """P24: the file says why it is not there, is tried again with the others of its message, and after the last try a person can ask for it."""
+    await arrive(house, "restcomm", "", png(), png())
+    message = await received(house, "restcomm")
+    store = Refusing(tmp_path.as_uri(), away=True)
+    files = Files(store, house.tenant.files.arrivals, "")
+    await fetch(house, message["id"], files=files)
+    assert [(one["state"], one["reason"]["code"]) for one in (await received(house, "restcomm"))["attachments"]] == [
+        ("coming", "media_not_stored")
+    ] * 2
+    await fetch(house, message["id"], times=TRIES, files=files)
+    [one, _] = (await received(house, "restcomm"))["attachments"]
+    assert one["state"] == "failed"
+    store.away = False
+    assert (await house.people["ana"].post(f"/api/v1/attachments/{one['id']}/fetch")).status_code == 200
+    await fetch(house, message["id"], files=files)
+    assert (await received(house, "restcomm"))["attachments"][0]["state"] == "ready"
+    assert bytes_in(house.tenant.files.arrivals) == 0
+
+
+class Deleting(Objects):
+    """While it stores a file, the message is deleted, and the sweep comes by."""
+
+    def __init__(self, url: str, house: House) -> None:
+        super().__init__(url)
+        self.house = house
+
+    async def put(self, key: str, source: Path) -> None:
+        """See the class."""
+        await asyncio.to_thread(self.house.tenant.sql, "DELETE FROM message")
+        await asyncio.to_thread(self.house.tenant.sql, "DELETE FROM file_trash")
+        await super().put(key, source)
+
+
+async def test_a_message_deleted_while_its_file_is_stored_leaves_no_bytes(house: House, tmp_path: Path) -> None:
+    """R45, P57: nothing would lead to them any more, so nothing would ever delete them."""
+    await arrive(house, "restcomm", "", png())
+    message = await received(house, "restcomm")
+    await fetch(house, message["id"], files=Files(Deleting(tmp_path.as_uri(), house), house.tenant.files.arrivals, ""))
+    assert bytes_in(tmp_path) == 0
+
+
+async def test_bytes_that_cannot_be_deleted_hold_up_no_others(house: House, database_url: str, tmp_path: Path) -> None:
+    """R45: they are tried again the next time; the sweep says that it did not end well."""
+    await arrive(house, "restcomm", "", png(), png())
+    message = await received(house, "restcomm")
+    store = Refusing(tmp_path.as_uri())
+    files = Files(store, house.tenant.files.arrivals, "")
+    await fetch(house, message["id"], files=files)
+    first = min(int(one["id"]) for one in (await received(house, "restcomm"))["attachments"])
+    house.tenant.sql("DELETE FROM message")
+    store.stuck = key(house.tenant.provider_id, first)
+    async with as_role(database_url, "kereru_service") as service:
+        with pytest.raises(Unavailable):
+            await sweep(service, files)
+        assert [row.file_id for row in house.tenant.sql("SELECT file_id FROM file_trash")] == [first]
+        store.stuck = ""
+        assert await sweep(service, files) == 1
+    assert bytes_in(tmp_path) == 0
 
 
 async def test_a_file_fetched_twice_is_there_once(house: House) -> None:

@@ -68,6 +68,11 @@ class Files:
             await self.objects.put(preview_key(provider_id, file_id), place.preview)
         await self.objects.put(key(provider_id, file_id), place.content)
 
+    async def forget(self, provider_id: int, file_id: int) -> None:
+        """Delete the file and its preview; they need not be there. Raises Unavailable."""
+        await self.objects.delete(key(provider_id, file_id))
+        await self.objects.delete(preview_key(provider_id, file_id))
+
     async def look(self, place: "Place", *, anew: bool, shrink_to: int | None = None) -> Looked:
         """Say what the file is; with `anew` it is replaced by a version that holds only what is to be seen or heard."""
         content_type = await asyncio.to_thread(_sniffed, place.content)

@@ -5,7 +5,8 @@ A carrier keeps media for hours only, so they are fetched at once, and tried aga
 
 import asyncio
 import base64
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -13,14 +14,15 @@ from urllib.parse import unquote, urljoin, urlsplit
 from kereru.carriers.contract import PlatformAccess
 from kereru.carriers.registry import ADAPTERS
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope, Row, Transaction
-from kereru.kernel.http_client import Answered, Interrupted, NotSent, Result, StrangerClient
+from kereru.kernel.errors import Unavailable
+from kereru.kernel.http_client import STRANGER_SECONDS, Answered, Interrupted, NotSent, Result, StrangerClient
 from kereru.kernel.jobs import Backoff, JobKind
 from kereru.kernel.limits import MEDIA_BYTES, MEDIA_REDIRECTS, UNSENT_HOURS
 from kereru.kernel.logging import get_logger
 from kereru.kernel.secrets import CannotOpen, Sealer, Secret
 from kereru.messaging.attachments import store
 from kereru.messaging.attachments.commands import facts_of
-from kereru.messaging.attachments.intake import Files, Place, key, preview_key
+from kereru.messaging.attachments.intake import Files, Place
 from kereru.messaging.attachments.model import BY_CONTENT_TYPE, OTHER, SMIL, FileType, State, clean_name, is_text, text_type
 from kereru.provisioning.platforms.model import open_access
 from kereru.realtime.feeds import ChangeKind, Entry, append
@@ -28,6 +30,7 @@ from kereru.realtime.feeds import ChangeKind, Entry, append
 TRIES = 9
 FETCH_MEDIA = JobKind("messaging.fetch_media", Backoff(first_s=2.0, factor=2.5, most_s=600.0, tries=TRIES + 2))
 SWEEP_MOST = 200
+REFUSALS_MOST = 20
 _VISIBLE = 0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _log = get_logger("messaging.attachments")
@@ -39,13 +42,16 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """What fetching needs. `private_hosts`: host:port pairs that may be asked by plain http, the simulators'."""
+    """What fetching needs. `private_hosts`: host:port pairs that may be asked by plain http, the simulators'. `within_s`: for one file, however often
+    its carrier sends us on.
+    """
 
     database: Database
     sealer: Sealer
     door: StrangerClient
     files: Files
     private_hosts: tuple[str, ...] = ()
+    within_s: float = STRANGER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,15 @@ async def fetch_media(fetcher: Fetcher, ids: Mapping[str, int]) -> None:
     waiting = False
     for place_number, row in enumerate(coming, start=1):
         async with fetcher.files.place() as place:
-            got = await _fetch(fetcher, access, row, place.content)
-            if isinstance(got, _Missed):
-                waiting = not await _note(fetcher, provider_id, row, got) or waiting
-            else:
-                await _take(fetcher, provider_id, row, place, got, place_number)
+            try:
+                got = await _fetch(fetcher, access, row, place.content)
+                if not isinstance(got, _Missed):
+                    await _take(fetcher, provider_id, row, place, got, place_number)
+                    continue
+            except (Unavailable, OSError) as error:
+                _log.error("media.not_stored", message=message_id, error=repr(error))
+                got = _Missed("media_not_stored", "It came, but cannot be stored just now.")
+            waiting = not await _note(fetcher, provider_id, row, got) or waiting
     if waiting:
         raise NotYet
 
@@ -86,12 +96,13 @@ def _access(row: Row, sealer: Sealer) -> PlatformAccess | None:
 async def _fetch(fetcher: Fetcher, access: PlatformAccess | None, row: Row, target: Path) -> str | _Missed:
     """The declared type of what was written to `target`, or why there is nothing."""
     url: str = row.source
+    until = time.monotonic() + fetcher.within_s
     for _ in range(MEDIA_REDIRECTS + 1):
         if not _may_ask(url, fetcher.private_hosts):
             return _Missed("media_address", "The carrier named an address that is not fetched from.", for_good=True)
         # The account's credentials go to its carrier's own address only, and not along with a redirect (carriers.md §4.5).
         headers = _credentials(access, url) if row.source_credentials and url == row.source else {}
-        result = await fetcher.door.send("GET", url, headers=headers, answer_bytes_max=MEDIA_BYTES)
+        result = await fetcher.door.send("GET", url, headers=headers, deadline_s=until - time.monotonic(), answer_bytes_max=MEDIA_BYTES)
         if isinstance(result, Answered) and result.status in _REDIRECTS:
             url = urljoin(url, result.headers.get("location", ""))
             continue
@@ -173,6 +184,10 @@ async def _take(fetcher: Fetcher, provider_id: int, row: Row, place: Place, decl
     async with fetcher.database.transaction(scope) as tx:
         if await store.ready(tx, id=row.id, **facts_of(name, kind, place.content.stat().st_size, looked)):
             await tell_owner(tx, provider_id, row.message_id)
+        left = not await store.is_there(tx, row.id)
+    if left:
+        # It was deleted while it was fetched, and the sweep may have been there before its bytes were (P57).
+        await fetcher.files.forget(provider_id, row.id)
 
 
 def _other(place: Place, declared: str, sniffed: FileType | None) -> FileType:
@@ -202,7 +217,10 @@ async def tell_owner(tx: Transaction, provider_id: int, message_id: int) -> None
 
 
 async def sweep(service: Database, files: Files) -> int:
-    """Forget files that are too old or were never sent, and delete the bytes of all whose rows are gone; answers how many bytes' rows went."""
+    """Forget files that are too old or were never sent, and delete the bytes of all whose rows are gone; answers how many bytes' rows went.
+
+    Bytes that the store does not let go of are tried again the next time and hold up no others. Raises Unavailable when there were some.
+    """
     files.sweep()
     while True:
         async with service.transaction(INSTALLATION) as tx:
@@ -213,14 +231,31 @@ async def sweep(service: Database, files: Files) -> int:
     while True:
         async with service.transaction(INSTALLATION) as tx:
             rows = await tx.rows("SELECT provider_id, file_id FROM file_trash_list(%(most)s)", {"most": SWEEP_MOST})
-        if not rows:
-            return total
-        for row in rows:
-            await files.objects.delete(key(row.provider_id, row.file_id))
-            await files.objects.delete(preview_key(row.provider_id, row.file_id))
+        emptied, refusal = await _emptied(files, rows)
         async with service.transaction(INSTALLATION) as tx:
             await tx.run(
                 "SELECT file_trash_emptied(%(providers)s::bigint[], %(files)s::bigint[])",
-                {"providers": [row.provider_id for row in rows], "files": [row.file_id for row in rows]},
+                {"providers": [row.provider_id for row in emptied], "files": [row.file_id for row in emptied]},
             )
-        total += len(rows)
+        total += len(emptied)
+        if refusal is not None and not emptied:
+            raise refusal
+        if not rows:
+            return total
+
+
+async def _emptied(files: Files, rows: Sequence[Row]) -> tuple[list[Row], Unavailable | None]:
+    """Whose bytes were deleted, and the last refusal; a store that refuses again and again is away, and left alone."""
+    emptied: list[Row] = []
+    refusal: Unavailable | None = None
+    refused = 0
+    for row in rows:
+        try:
+            await files.forget(row.provider_id, row.file_id)
+        except Unavailable as error:
+            refusal, refused = error, refused + 1
+            if refused >= REFUSALS_MOST:
+                break
+        else:
+            emptied.append(row)
+    return emptied, refusal

@@ -52,7 +52,7 @@ SELECT f.id, f.name, f.content_type, f.bytes, f.link, f.as_media FROM file f
 WHERE f.provider_id = scope_provider() AND f.message_id = %(message)s AND f.state = 2 AND f.link IS NOT NULL ORDER BY f.place
 """
 _COMING = """
-SELECT f.id, f.message_id, f.source, coalesce(f.source_type, ''), f.source_credentials, f.tries, made_at(f.message_id) AS received_at FROM file f
+SELECT f.id, f.message_id, f.source, coalesce(f.source_type, '') AS declared, f.source_credentials, f.tries, made_at(f.message_id) AS received_at FROM file f
 WHERE f.provider_id = scope_provider() AND f.message_id = %(message)s AND f.state = 1 AND f.source IS NOT NULL ORDER BY f.place
 """
 _MISSED = """
@@ -111,6 +111,11 @@ async def add(tx: Transaction, **params: object) -> int:
 async def ready(tx: Transaction, **params: object) -> bool:
     """Its bytes are stored; False when it was removed meanwhile."""
     return await tx.run(_READY, params) == 1
+
+
+async def is_there(tx: Transaction, file_id: int) -> bool:
+    """Whether its row still is; with the row gone, nothing leads to its bytes."""
+    return await tx.value("SELECT EXISTS (SELECT 1 FROM file WHERE provider_id = scope_provider() AND id = %(id)s)", {"id": file_id})
 
 
 async def replaced(tx: Transaction, **params: object) -> bool:
