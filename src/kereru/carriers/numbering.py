@@ -224,6 +224,20 @@ def is_costly_destination(e164: str) -> bool:
     return (e164.startswith("+1") and not is_north_american(e164)) or e164.startswith(_COSTLY_CODES)
 
 
+def pieces_of(typed: str, habits: DialingHabits) -> list[str]:
+    """The digits by which a number, or a piece of one, is found in numbers as they are kept, in whatever form (P9, R43); none for a lone digit."""
+    digits = _digits(typed)
+    if len(digits) < 2:
+        return []
+    wanted = {digits, digits.lstrip("0"), digits.removeprefix("011"), digits.removeprefix("00")}
+    if digits.startswith("0"):
+        wanted.add(habits.country_code + digits[1:])
+    whole = read_typed(typed, habits)
+    if isinstance(whole, TypedNumber):
+        wanted.add(whole.e164[1:])
+    return sorted(each for each in wanted if len(each) > 1)
+
+
 def is_short_code(number: str) -> bool:
     """Whether it is a short code: three to eight digits and nothing else."""
     return _SHORT.fullmatch(number) is not None

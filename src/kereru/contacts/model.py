@@ -1,13 +1,12 @@
 """Types of contacts and their pure rules: what a contact may hold, how numbers are kept, what a search looks for."""
 
-import re
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Literal
 
 import msgspec
 
-from kereru.carriers.numbering import DialingHabits, TypedNumber, display, is_e164, read_typed
+from kereru.carriers.numbering import DialingHabits, TypedNumber, display, is_e164, pieces_of, read_typed
 from kereru.contacts.errors import BadContact
 from kereru.kernel.errors import FieldProblem
 from kereru.kernel.names import as_name
@@ -36,7 +35,6 @@ KINDS: tuple[Kind, ...] = ("mobile", "work", "home", "fax", "pager", "other")
 """By `contact_number.kind`, from 1."""
 
 _DEAF = frozenset({"fax", "pager"})
-_NOT_DIGITS = re.compile("[^0-9]")
 
 
 class NumberBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,16 +140,7 @@ def number_shown(number: str, kind: Kind, label: str, region: str) -> ContactNum
 def patterns(query: str, habits: DialingHabits) -> tuple[str, list[str]]:
     """What a search looks for, as patterns of LIKE: words in names, and digits in numbers however they were typed (P9, R43)."""
     words = "%" + query.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    digits = _NOT_DIGITS.sub("", query)
-    if len(digits) < 2:
-        return words, []
-    whole = read_typed(query, habits)
-    wanted = {digits, digits.lstrip("0"), digits.removeprefix("011"), digits.removeprefix("00")}
-    if digits.startswith("0"):
-        wanted.add(habits.country_code + digits[1:])
-    if isinstance(whole, TypedNumber):
-        wanted.add(whole.e164[1:])
-    return words, [f"%{each}%" for each in sorted(wanted) if len(each) > 1]
+    return words, [f"%{each}%" for each in pieces_of(query, habits)]
 
 
 def merged(held: Draft, news: Draft) -> Draft:

@@ -1,5 +1,5 @@
 """The scheduler process: jobs (mail, provisioning), deadlines of waiting texts, weeks made ahead and dropped, what is too old, the
-daily look at webhooks. Wiring only.
+newest words of the search, the daily look at webhooks. Wiring only.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from kereru.messaging.attachments.jobs import Fetcher, sweep
 from kereru.messaging.delivery import store as delivery
 from kereru.messaging.delivery.figures import FIGURES_EVERY_S, Figures
 from kereru.messaging.retention import forget_old
+from kereru.messaging.search.queries import tidy_search
 from kereru.provisioning.numbers.watching import ask_for_looks
 
 _log = get_logger("scheduler")
@@ -33,6 +34,7 @@ _log = get_logger("scheduler")
 EXPIRE_EVERY_S = 1.0
 EXPIRE_MOST = 500
 SWEEP_EVERY_S = 60.0
+TIDY_SEARCH_EVERY_S = 2.0
 
 
 def main(settings: Settings, announce: Announce) -> None:
@@ -58,12 +60,16 @@ async def run(settings: Settings, announce: Announce) -> None:
             async with service.transaction(INSTALLATION) as tx:
                 await delivery.expire(tx, EXPIRE_MOST)
 
+        async def search() -> None:
+            await tidy_search(service)
+
         async def upkeep_figures() -> None:
             await show_figures(service)
 
         tasks = [
             asyncio.create_task(run_jobs(settings, app, desk, fetcher)),
             asyncio.create_task(_every(EXPIRE_EVERY_S, expire)),
+            asyncio.create_task(_every(TIDY_SEARCH_EVERY_S, search)),
             asyncio.create_task(_every(FIGURES_EVERY_S, Figures(service, SystemClock(), settings.key_path).show)),
             asyncio.create_task(_every(FIGURES_EVERY_S, upkeep_figures)),
             *(asyncio.create_task(keep_up(service, task)) for task in upkeep(settings, service, files)),

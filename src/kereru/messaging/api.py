@@ -22,6 +22,7 @@ from kereru.messaging.errors import NoSuchConversation, NoSuchMessage, NoSuchNum
 from kereru.messaging.log import api as log_api
 from kereru.messaging.model import Conversation, Message
 from kereru.messaging.remote_consent import api as consent_api
+from kereru.messaging.search import api as search_api
 from kereru.tenancy.policy import END_USER, Principal, UserIdentity, policy
 
 Limit = Annotated[int, Parameter(ge=1, le=PAGE_ITEMS)]
@@ -167,5 +168,5 @@ async def preflight(data: DraftBody, principal: Principal, database: Database, s
 
 ROUTES = (
     list_conversations, read_conversation, list_messages, read, unread, keep_draft, send, resend, preflight,
-    *attachments_api.ROUTES, *blocking_api.ROUTES, *consent_api.ROUTES, *log_api.ROUTES,
+    *attachments_api.ROUTES, *blocking_api.ROUTES, *consent_api.ROUTES, *log_api.ROUTES, *search_api.ROUTES,
 )  # fmt: skip

@@ -128,8 +128,9 @@ WITH key AS (
     SET last_message_id = greatest(c.last_message_id, excluded.last_message_id), version = c.version + 1
   RETURNING c.id, c.version
 ), stored AS (
-  INSERT INTO message (provider_id, id, conversation_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id, kind, files)
-  SELECT scope_provider(), key.message_id, joined.id, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s,
+  INSERT INTO message (provider_id, id, conversation_id, assignment_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id,
+    kind, files)
+  SELECT scope_provider(), key.message_id, joined.id, %(assignment)s, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s,
     %(kind)s, %(files)s
   FROM key, joined
 ), waiting AS (

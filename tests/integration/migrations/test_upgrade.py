@@ -60,4 +60,9 @@ def test_everything_stays_and_goes_on(world: World) -> None:
         take("ingest_texts", _text(world, "SM1", "Hello"), _text(world, "SM3", "Still here"))
         take("ingest_receipts", _receipt(world, "SMout"), _receipt(world, "SMout3"))
         after = counts()
+        # Both are found by their words, the ones from before as well.
+        connection.execute("SELECT set_config('app.provider', %s, false)", [str(ana.provider_id)])
+        search = "SELECT count(*) FROM search_texts(%s, ARRAY[%s::bigint], NULL, %s, 9223372036854775807, 0, 9)"
+        for words in ("hello", "still"):
+            assert connection.execute(search, [ana.provider_id, ana.assignment_id, words]).fetchall() == [(1,)], words
     assert (after["message"], after["receipt"]) == (3, 3)

@@ -1360,6 +1360,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Texts by their words, and people by number or name, in your own conversations */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contacts": {
         parameters: {
             query?: never;
@@ -1874,6 +1891,11 @@ export interface components {
             id: string;
             name: string;
         };
+        /** Hit */
+        Hit: {
+            message: components["schemas"]["Message"];
+            marks: components["schemas"]["Mark"][];
+        };
         /** Imported */
         Imported: {
             added: number;
@@ -1977,6 +1999,11 @@ export interface components {
             users: number;
             /** @default 0 */
             portal_accounts: number;
+        };
+        /** Mark */
+        Mark: {
+            start: number;
+            length: number;
         };
         /** Message */
         Message: {
@@ -2329,6 +2356,13 @@ export interface components {
         Saved: {
             messages: number;
             withheld: number;
+        };
+        /** SearchPage */
+        SearchPage: {
+            items: components["schemas"]["Hit"][];
+            next: string | null;
+            conversations: components["schemas"]["Conversation"][];
+            people: components["schemas"]["Conversation"][];
         };
         /** SecondFactorShown */
         SecondFactorShown: {
@@ -5307,6 +5341,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageDetail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    search: {
+        parameters: {
+            query?: {
+                /** @description Words, the last of which may be begun; or digits in any form. */
+                q?: string;
+                /** @description Only texts of the conversation with this id. */
+                conversation?: string | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
                 };
             };
             default: components["responses"]["Problem"];

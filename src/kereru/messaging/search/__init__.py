@@ -1,0 +1,1 @@
+"""Search over a person's own conversations."""
