@@ -1,11 +1,12 @@
 """Consent words of remote parties: STOP and its kin act at once, whatever case, spacing, punctuation or invisible characters surround them (G35).
 
 The lists are data with a source and a date: the words of the US rule of April 2025 (FCC), CTIA's, and the carriers' common extra ones, as of 2026-11
-(product.md 5.7). HELP asks for information and changes nothing. Softer wishes ("please stop texting me") are found too, for a person to judge (P32).
+(product.md 5.7), with Canada's in French. HELP asks for information and changes nothing. Softer wishes ("please stop texting me") are found too, for a person to judge (P32).
 """
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import Literal
 
@@ -13,13 +14,17 @@ from kereru.messaging.model import ConsentMark
 
 ConsentWord = Literal["stop", "start", "help"]
 
-STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "stop all", "remove"})
+STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "stop all", "remove", "arret"})
 START_WORDS = frozenset({"start", "unstop", "resume", "optin", "opt in"})
-HELP_WORDS = frozenset({"help", "info"})
-_COURTESY = frozenset({"please", "pls", "thanks", "thank you", "thx"})
+HELP_WORDS = frozenset({"help", "info", "aide"})
+_COURTESY = re.compile(r"^(?:please|pls|thanks|thank you|thx) | (?:please|pls|thanks|thank you|thx)$", re.ASCII)
 
 _NOT_WORDS = re.compile(r"[^a-z0-9]+", re.ASCII)
+_ACCENT = re.compile("[a-zA-Z][\u0300-\u0345]")
+# Letters that show nothing, beside the characters of category Cf: fillers and an empty Braille cell.
+_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _LONGEST = 40
+_READ_MOST = 500
 _LONGEST_WISH = 1000
 """A wish stands in a short text; in a long one such words are about something else."""
 
@@ -63,19 +68,31 @@ _WIRE: dict[Mark, ConsentMark] = {
 
 
 def consent_word(text: str) -> ConsentWord | None:
-    """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32); a sentence with "stop" in it is not."""
-    if len(text) > _LONGEST * 4:
+    """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32), and so are "stop stop stop" and "S T O P"; a sentence with "stop" in
+    it is not. Nobody comes back by a word that only looks like START without its accents ("Résumé").
+    """
+    words = _words(text[:_READ_MOST]) if len(text) <= _READ_MOST or not text[_READ_MOST:].strip() else ""
+    if not words or len(words) > _LONGEST:
         return None
-    words = _words(text)
-    if len(words) > _LONGEST:
+    found = next((word for word in _readings(words) if word in STOP_WORDS or word in START_WORDS or word in HELP_WORDS), None)
+    if found is None:
         return None
-    for courtesy in _COURTESY:
-        words = words.removeprefix(courtesy + " ").removesuffix(" " + courtesy)
-    if words in STOP_WORDS:
+    if found in STOP_WORDS:
         return "stop"
-    if words in START_WORDS:
-        return "start"
-    return "help" if words in HELP_WORDS else None
+    if found in START_WORDS:
+        return None if _ACCENT.search(unicodedata.normalize("NFD", text)) else "start"
+    return "help"
+
+
+def _readings(words: str) -> Iterator[str]:
+    """Ways to read a few words as one: without courtesy, one word said again and again, letters set apart."""
+    said = words
+    while (bare := _COURTESY.sub("", said)) != said and bare:
+        said = bare
+    yield said
+    each = said.split(" ")
+    yield each[0] if len(set(each)) == 1 else said
+    yield "".join(each) if max(map(len, each)) == 1 else said
 
 
 def wishes_silence(text: str) -> bool:
@@ -88,7 +105,13 @@ def mark_of(text: str) -> Mark | None:
     word = consent_word(text)
     if word is not None:
         return Mark[word.upper()]
-    return Mark.REVIEW if wishes_silence(text) else None
+    return Mark.REVIEW if wishes_silence(text) or _begins_with_stop(text) else None
+
+
+def _begins_with_stop(text: str) -> bool:
+    """Whether a line of its own says STOP and something else stands below it, such as a signature: a person looks."""
+    first, _, rest = text.strip().partition("\n")
+    return bool(rest) and consent_word(first) == "stop"
 
 
 def _words(text: str) -> str:
@@ -97,4 +120,8 @@ def _words(text: str) -> str:
 
 def _visible(text: str) -> str:
     """Without marks and invisible characters; ASCII holds neither."""
-    return "".join(character for character in unicodedata.normalize("NFKD", text) if unicodedata.category(character) not in ("Cf", "Mn", "Me"))
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFKD", text)
+        if character not in _UNSEEN and unicodedata.category(character) not in ("Cf", "Mn", "Me")
+    )

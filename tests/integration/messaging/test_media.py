@@ -251,7 +251,7 @@ async def stranger() -> AsyncIterator[Stranger]:
     pytest.param("/drip", "coming", "media_cut", id="drop by drop"),
 ])  # fmt: skip
 async def test_what_strangers_do_to_whoever_fetches(house: House, stranger: Stranger, path: str, state: str, code: str | None) -> None:
-    """Bad inputs 89, 92: a few redirects to other public addresses, one deadline over all of them, and no more bytes than fit. The credentials stay."""
+    """Bad inputs 89, 92: a few redirects to other public addresses, one deadline over all, no more bytes than fit; no credentials."""
     await arrive(house, "restcomm", "", png())
     message = await received(house, "restcomm")
     rewrite(house, f"http://{stranger.host}{path}")

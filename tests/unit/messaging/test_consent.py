@@ -31,6 +31,31 @@ def test_a_disguised_stop_is_a_stop(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "STOP STOP STOP", "stop!stop!", "S T O P", "s.t.o.p.", "S-T-O-P", "S\u3164TOP", "st\u2800op", "Arrêt",
+        "STOP please, thanks", "Thanks. Please stop. Thank you!",
+        "thx pls stop thx", "STOP" + " " * 400, "\n" * 100 + "stop", "\u200b" * 200 + "STOP",
+    ],
+)  # fmt: skip
+def test_a_stop_said_otherwise_is_a_stop(text: str) -> None:
+    """G35, P32: repeated, spaced, with fillers, with several courtesies in any order (in every process alike), with much empty space."""
+    assert consent_word(text) == "stop"
+
+
+@pytest.mark.parametrize("text", ["Résumé", "RÉSUMÉ", "re\u0301sume\u0301"])
+def test_a_word_with_accents_brings_nobody_back(text: str) -> None:
+    """G17: whoever sends a curriculum vitae after a STOP did not say START."""
+    assert consent_word(text) is None
+
+
+@pytest.mark.parametrize("text", ["STOP\n\nSent from my phone", "Stop.\n-- \nMia Ruiz, Lantern Ltd"])
+def test_a_stop_above_a_signature_is_looked_at(text: str) -> None:
+    """G35: neither lost nor taken for certain."""
+    assert mark_of(text) is Mark.REVIEW
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "please stop texting me",
         "Don't stop",
         "the bus stop is closed",

@@ -8,7 +8,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from typing import Literal
 from urllib.parse import quote
@@ -322,16 +321,3 @@ def sendable_types() -> tuple[TypeLimit, ...]:
     """The eleven."""
     by_ending = {each.ending: each for each in BY_CONTENT_TYPE.values()} | {"jpeg": JPEG}
     return tuple(TypeLimit(ending, by_ending[ending].content_type, by_ending[ending].kind) for ending in ENDINGS)
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """A file that lies at a carrier. `credentials`: it must be fetched with the account's own."""
-
-    id: int
-    message_id: int
-    source: str
-    declared: str
-    credentials: bool
-    tries: int
-    received_at: datetime

@@ -52,7 +52,7 @@ SELECT f.id, f.name, f.content_type, f.bytes, f.link, f.as_media FROM file f
 WHERE f.provider_id = scope_provider() AND f.message_id = %(message)s AND f.state = 2 AND f.link IS NOT NULL ORDER BY f.place
 """
 _COMING = """
-SELECT f.id, f.message_id, f.source, coalesce(f.source_type, '') AS declared, f.source_credentials, f.tries, made_at(f.message_id) AS received_at FROM file f
+SELECT f.id, f.message_id, f.source, coalesce(f.source_type, '') AS declared, f.source_credentials, f.tries FROM file f
 WHERE f.provider_id = scope_provider() AND f.message_id = %(message)s AND f.state = 1 AND f.source IS NOT NULL ORDER BY f.place
 """
 _MISSED = """
