@@ -1,7 +1,8 @@
 """Consent words of remote parties: STOP and its kin act at once, whatever case, spacing, punctuation or invisible characters surround them (G35).
 
-The lists are data with a source and a date: the words of the US rule of April 2025 (FCC), CTIA's, and the carriers' common extra ones, as of 2026-11
-(product.md 5.7), with Canada's in French. HELP asks for information and changes nothing. Softer wishes ("please stop texting me") are found too, for a person to judge (P32).
+The lists are data with a source and a date: the words of the US rule of April 2025 (FCC), CTIA's, the carriers' common extra ones, and Canada's in
+French, as of 2026-11 (product.md 5.7). HELP asks for information and changes nothing. Softer wishes ("please stop texting me") are found too, for a
+person to judge (P32).
 """
 
 import re
