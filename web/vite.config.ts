@@ -1,4 +1,7 @@
 /** Two pages from one source tree: the client (index.html) and the portal (portal.html). */
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+
 import { parse, TYPE } from '@formatjs/icu-messageformat-parser'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
@@ -37,8 +40,42 @@ export const messages: Plugin = {
   },
 }
 
+/** Tells the service worker which files the client consists of, and gives each build of it a name. */
+const kept: Plugin = {
+  name: 'kept-files',
+  enforce: 'post',
+  generateBundle(_options, bundle) {
+    const worker = bundle['service-worker.js']
+    if (worker?.type !== 'chunk') return
+    const wanted = new Set<string>()
+    const add = (name: string) => {
+      const chunk = bundle[name]
+      // Letters of other scripts are kept from their first use on.
+      if (wanted.has(name) || !chunk || /(?<!inter-latin-wght-normal-[^/]*)\.woff2$/.test(name)) return
+      wanted.add(name)
+      if (chunk.type !== 'chunk') return
+      const { importedCss, importedAssets } = chunk.viteMetadata ?? { importedCss: [], importedAssets: [] }
+      for (const other of [...chunk.imports, ...chunk.dynamicImports, ...importedCss, ...importedAssets]) add(other)
+    }
+    for (const [name, chunk] of Object.entries(bundle)) {
+      if ((chunk.type === 'chunk' && chunk.name === 'index') || /\/worker-[^/]+\.js$/.test(name)) add(name)
+      if (/inter-latin-wght-normal.*\.woff2$/.test(name)) add(name)
+    }
+    const digest = createHash('sha256')
+    for (const name of [...Object.keys(bundle)].sort()) if (name !== worker.fileName) digest.update(name)
+    const html = bundle['index.html']
+    if (html?.type === 'asset') digest.update(html.source)
+    const still = readdirSync('public').sort()
+    for (const name of still) digest.update(readFileSync(`public/${name}`))
+    const files = [...wanted].filter((name) => name !== 'index.html').map((name) => `/${name}`)
+    worker.code = worker.code
+      .replace('__FILES__', JSON.stringify([...files, ...still.map((name) => `/${name}`)].sort()))
+      .replace('__BUILD__', JSON.stringify(digest.digest('hex').slice(0, 16)))
+  },
+}
+
 export default defineConfig({
-  plugins: [messages, svelte(), portalPages],
+  plugins: [messages, svelte(), portalPages, kept],
   resolve: {
     alias: [
       { find: /^@formatjs\/icu-messageformat-parser$/, replacement: '@formatjs/icu-messageformat-parser/no-parser.js' },
@@ -53,7 +90,15 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // Nothing is inlined as a data: address, so that the content policy can stay at 'self'.
     assetsInlineLimit: 0,
-    rolldownOptions: { input: { index: 'index.html', portal: 'portal.html' } },
+    rolldownOptions: {
+      input: {
+        index: 'index.html',
+        portal: 'portal.html',
+        'service-worker': 'src/client/offline/service-worker.ts',
+      },
+      // The service worker's address may not change from build to build.
+      output: { entryFileNames: ({ name }) => (name === 'service-worker' ? '[name].js' : 'assets/[name]-[hash].js') },
+    },
   },
   worker: { format: 'es' },
   server: {

@@ -69,7 +69,9 @@ def browser(browser_type: BrowserType, browser_type_launch_args: dict[str, Any])
 @pytest.fixture(scope="module")
 def browser_context_args() -> dict[str, Any]:
     """An American desk: what a person of the demo has."""
-    return {"locale": "en-US", "timezone_id": "America/New_York", "viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+    desk = {"locale": "en-US", "timezone_id": "America/New_York", "viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce"}
+    # Requests that pass a service worker are not seen by `page.route`; test_offline.py lets it work.
+    return {**desk, "service_workers": "block"}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from browser_client import read_everything, say
+from browser_client import national, read_everything, say
 from browser_desks import Desks
 from playwright.sync_api import expect
 
@@ -65,6 +65,8 @@ def test_notices_and_sounds_are_switches(desk: Desks, demo: Demo, phone: str) ->
     sound = me.page.get_by_role("switch", name=say("settings.sound"))
     expect(sound).to_be_checked()
     expect(notices).not_to_be_checked()
+    # Started: what comes before that is in the list, not announced.
+    expect(me.page.get_by_text(national(number), exact=True)).to_be_visible()
     sound.uncheck()
     notices.check()
     demo.phone_sends(phone, number, "Ring")

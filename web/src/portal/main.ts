@@ -4,11 +4,13 @@ import { mount } from 'svelte'
 import { addMessages } from '../shared/i18n'
 import words from '../shared/i18n/en.portal.json'
 import { preferences } from '../shared/preferences.svelte'
+import { loadAnewWhenReplaced } from '../shared/replaced'
 import '../shared/ui/tokens.css'
 import '../shared/ui/base.css'
 import App from './App.svelte'
 
 addMessages(words)
 preferences.apply()
+loadAnewWhenReplaced()
 const target = document.getElementById('app')
 if (target) mount(App, { target })

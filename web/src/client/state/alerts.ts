@@ -1,5 +1,6 @@
 /** Telling a person who looks elsewhere: three sounds of our own, a notice of the system, the window's title, the badge. */
 import { t } from '../../shared/i18n'
+import { preferences } from '../../shared/preferences.svelte'
 
 type Sound = 'arrived' | 'sent' | 'failed'
 
@@ -75,6 +76,17 @@ export function notice(title: string, body: string, tag: string, open: () => voi
   } catch {
     // Phones allow notices from a service worker only.
   }
+}
+
+/** Whether somebody has this window in front of them. */
+export function lookedAt(): boolean {
+  return document.visibilityState === 'visible' && document.hasFocus()
+}
+
+/** A text came that nobody watched arrive. */
+export function arrived(who: string, text: string, tag: string, looking: boolean, open: () => void): void {
+  if (preferences.current.sound) play('arrived')
+  if (preferences.current.notices && !looking) notice(who, text, tag, open)
 }
 
 let lastUnread = -1

@@ -21,8 +21,9 @@ import type { Notice } from '../../shared/realtime/hub'
 import * as reduce from '../../shared/realtime/reducer'
 import { router } from '../../shared/router.svelte'
 import { recall, remember } from '../../shared/store'
-import { notice, once, play, showUnread } from './alerts'
-import { Outbox, PendingSchema, type Pending } from './outbox'
+import { Keeper, type Kept } from '../offline/kept'
+import { arrived, lookedAt, once, play, showUnread } from './alerts'
+import { Outbox, outboxStore, type Pending } from './outbox'
 import { gist, Trays } from './tray.svelte'
 
 const OFFLINE_SHOWN_MS = 2000
@@ -38,6 +39,8 @@ export class Client {
   offline = $state(false)
   /** The start failed; it is tried again by itself. */
   stuck = $state(false)
+  /** What is shown was kept by this browser; the server has not been reached yet. */
+  kept = $state(false)
   now = $state(Date.now())
   /** A short word after something could not be done; shown until the next one or dismissed. */
   word = $state('')
@@ -63,54 +66,84 @@ export class Client {
   private offlineTimer: ReturnType<typeof setTimeout> | undefined
   private readonly ticker: ReturnType<typeof setInterval>
   private ended = false
+  private startTimer: ReturnType<typeof setTimeout> | undefined
+  private readonly keeper: Keeper
 
   constructor(
     readonly session: Session & { user: NonNullable<Session['user']> },
     private readonly signedOut: () => void,
+    kept: Kept | null = null,
   ) {
     const user = session.user
     this.trays = new Trays(user.id)
     this.drafts = recall(`kereru.drafts.${user.id}`, Drafts, {})
-    const saved = recall(`kereru.outbox.${user.id}`, v.array(PendingSchema), [])
-    this.pending = saved
+    const store = outboxStore(user.id)
+    this.pending = store.saved
+    if (kept) {
+      this.kept = this.stuck = true
+      this.licence = kept.licence
+      this.state = kept.state
+    }
     this.outbox = new Outbox(
       {
         send: api.send,
         later: (ms, run) => void setTimeout(run, ms),
         now: Date.now,
         random: Math.random,
-        save: (entries) => remember(`kereru.outbox.${user.id}`, entries),
+        save: store.save,
         changed: (entries) => (this.pending = entries),
         sent: (message, entry) => this.sent(message, entry),
         signedOut: () => this.end(),
       },
-      saved,
+      store.saved,
     )
     this.line = join((news) => this.hear(news))
     this.ticker = setInterval(() => (this.now = Date.now()), TICK_MS)
+    this.keeper = new Keeper(session)
+    addEventListener('online', this.hurry)
+    void this.start()
+  }
+
+  /** The network is back: do not sit out the pause before the start is tried again. */
+  private readonly hurry = (): void => {
+    if (!this.startTimer) return
+    clearTimeout(this.startTimer)
     void this.start()
   }
 
   /** R1: the licence first. It brings the cursor, so the list must be read after it: what changes in between comes twice, not never (G22). */
   private async start(pause = 1000): Promise<void> {
+    this.startTimer = undefined
     try {
       await this.line.joined
       const licence = await api.licence()
-      const page = await api.conversations()
+      // Somebody else signed in meanwhile: nothing on this page is theirs.
+      if (licence.user.id !== this.session.user.id) return location.reload()
+      const open = this.kept ? this.openId : null
+      const [page, messages] = await Promise.all([api.conversations(), open ? api.messages(open).catch(missing) : null])
       if (this.ended) return
+      // What was kept may have holes by now; only what is fetched stays.
+      let base = this.kept ? reduce.EMPTY : this.state
+      if (open && messages) base = reduce.applyMessages(base, open, messages, true)
       useLanguage(licence.settings.language)
       document.documentElement.lang = currentLanguage()
-      this.stuck = false
+      this.stuck = this.kept = false
       this.licence = licence
-      this.state = reduce.applyConversations(reduce.applyLicence(this.state, licence), page)
+      this.state = reduce.applyConversations(reduce.applyLicence(base, licence), page)
       this.flush()
       this.line.follow(this.session.user.id, licence.cursor)
       this.outbox.resume()
     } catch (error) {
       if (this.gone(error) || this.ended) return
       this.stuck = true
-      setTimeout(() => void this.start(Math.min(pause * 2, 15_000)), pause / 2 + (Math.random() * pause) / 2)
+      const next = Math.min(pause * 2, 15_000)
+      this.startTimer = setTimeout(() => void this.start(next), pause / 2 + (Math.random() * pause) / 2)
     }
+  }
+
+  /** Writes down what is on screen, so that it can be read without a connection. */
+  keep(): void {
+    if (this.licence && !this.kept) this.keeper.note(this.licence, this.state, this.conversations)
   }
 
   end(): void {
@@ -118,6 +151,9 @@ export class Client {
     this.ended = true
     this.line.end()
     this.outbox.end()
+    this.keeper.end()
+    removeEventListener('online', this.hurry)
+    clearTimeout(this.startTimer)
     clearInterval(this.ticker)
     clearTimeout(this.offlineTimer)
     showUnread(0)
@@ -183,7 +219,7 @@ export class Client {
       (c) =>
         c.message?.direction === 'out' &&
         ['failed', 'undelivered'].includes(c.message.status) &&
-        isNews(known, c.message),
+        reduce.isNews(known, c.message),
     )
     this.state = reduce.applyChanges(this.state, changes)
     this.outbox.settle(changes.flatMap((c) => c.message?.client_id ?? []))
@@ -197,14 +233,10 @@ export class Client {
     if (!last || !conversation) return
     const who = nameOf(conversation)
     this.spoken = t('announce.arrived', { who, text: gist(last) })
-    const looking = document.visibilityState === 'visible' && document.hasFocus()
-    if (looking && this.openId === conversation.id) return
-    void once(last.id, () => {
-      if (preferences.current.sound) play('arrived')
-      if (preferences.current.notices && !looking) {
-        notice(who, gist(last), conversation.id, () => router.go(`/c/${conversation.id}`))
-      }
-    })
+    const open = () => router.go(`/c/${conversation.id}`)
+    const looking = lookedAt()
+    if (!looking || this.openId !== conversation.id)
+      void once(last.id, () => arrived(who, gist(last), conversation.id, looking, open))
   }
 
   /** After a gap: fetched anew as at the start. What the line says meanwhile is kept and applied on top, so nothing falls in between. */
@@ -452,14 +484,8 @@ export class Client {
   }
 
   hue(numberId: string): number {
-    return (
-      (Math.max(
-        0,
-        this.state.numbers.findIndex((number) => number.id === numberId),
-      ) %
-        8) +
-      1
-    )
+    const at = this.state.numbers.findIndex((number) => number.id === numberId)
+    return (Math.max(0, at) % 8) + 1
   }
 }
 
@@ -467,11 +493,6 @@ export class Client {
 function missing(error: unknown): null {
   if (error instanceof Problem && error.status === 404) return null
   throw error
-}
-
-function isNews(known: Readonly<Record<string, Message>>, message: Message): boolean {
-  const held = known[message.id]
-  return !held || held.version < message.version
 }
 
 /** R65: the name if one was found, else the number; R67: with where it came from. */

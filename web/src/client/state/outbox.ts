@@ -6,6 +6,7 @@ import * as v from 'valibot'
 
 import { Problem } from '../../shared/api/http'
 import type { Message, Outgoing } from '../../shared/api/types'
+import { recall, remember } from '../../shared/store'
 import { AttachmentSchema } from './tray.svelte'
 
 export const PendingSchema = v.object({
@@ -33,16 +34,29 @@ export interface Surroundings {
   later: (ms: number, run: () => void) => void
   now: () => number
   random: () => number
-  save: (entries: Pending[]) => void
+  /** `known`: every entry this page ever held; what else is kept belongs to other windows. */
+  save: (entries: Pending[], known: ReadonlySet<string>) => void
   changed: (entries: Pending[]) => void
   sent: (message: Message, entry: Pending) => void
   signedOut: () => void
+}
+
+/** Where one person's texts wait over a reload. Several windows share it, so each writes back what is not its own as it found it. */
+export function outboxStore(user: string): { saved: Pending[]; save: Surroundings['save'] } {
+  const key = `kereru.outbox.${user}`
+  const read = () => recall(key, v.array(PendingSchema), [])
+  return {
+    // A request that was out when the page ended is none any more.
+    saved: read().map((entry) => (entry.state === 'sending' ? { ...entry, state: 'waiting' } : entry)),
+    save: (entries, known) => remember(key, [...read().filter((entry) => !known.has(entry.clientId)), ...entries]),
+  }
 }
 
 export class Outbox {
   private entries: Pending[]
   private readonly busy = new Set<string>()
   private readonly tries = new Map<string, number>()
+  private readonly known: Set<string>
   private ended = false
 
   constructor(
@@ -50,6 +64,7 @@ export class Outbox {
     saved: Pending[] = [],
   ) {
     this.entries = saved
+    this.known = new Set(saved.map((entry) => entry.clientId))
   }
 
   /** Take up what an earlier page left behind. */
@@ -63,6 +78,7 @@ export class Outbox {
 
   add(entry: Omit<Pending, 'state' | 'why'>): void {
     this.entries = [...this.entries, { ...entry, state: 'sending', why: '' }]
+    this.known.add(entry.clientId)
     this.publish()
     void this.attempt(entry.clientId)
   }
@@ -141,7 +157,7 @@ export class Outbox {
   }
 
   private publish(): void {
-    this.around.save(this.entries)
+    this.around.save(this.entries, this.known)
     this.around.changed(this.entries)
   }
 }

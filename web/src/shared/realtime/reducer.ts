@@ -190,6 +190,12 @@ export function listed(state: State): Conversation[] {
     .sort((a, b) => (a.last_at < b.last_at ? 1 : a.last_at > b.last_at ? -1 : compareIds(b.id, a.id)))
 }
 
+/** Whether this message is not known yet in this version. */
+export function isNews(known: State['messages'], message: Message): boolean {
+  const held = known[message.id]
+  return !held || held.version < message.version
+}
+
 export function unreadTotal(state: State): number {
   return Object.values(state.conversations).reduce((sum, conversation) => sum + conversation.unread, 0)
 }
