@@ -115,11 +115,11 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(url: str) -> AsyncIterator[House]:
-    """The house on a fresh, migrated database."""
+async def open_house(url: str, *, work_url: str = "") -> AsyncIterator[House]:
+    """The house on a fresh, migrated database; `work_url`: another way to it, through a pooler, for all but what listens."""
     async with AsyncExitStack() as stack:
-        tenant = await stack.enter_async_context(running_tenant(url))
-        ingest = await stack.enter_async_context(as_role(url, "kereru_ingest"))
+        tenant = await stack.enter_async_context(running_tenant(url, work_url=work_url))
+        ingest = await stack.enter_async_context(as_role(work_url or url, "kereru_ingest"))
         door = await stack.enter_async_context(CarrierClient(allow_private_hosts=(tenant.simulators.url.removeprefix("http://"),)))
         clock, sealer = SystemClock(), Sealer({1: KEY}, 1)
         backbone = PostgresBackbone(without_user(url), "kereru_app", tenant.database)

@@ -197,11 +197,11 @@ def inventory(**overrides: object) -> Config:
 
 
 @contextlib.asynccontextmanager
-async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Tenant]:
-    """Everything above, on a fresh database."""
+async def running_tenant(url: str, *, alerts: bool = True, work_url: str = "") -> AsyncGenerator[Tenant]:
+    """Everything above, on a fresh database; `work_url`: another way to it, through a pooler."""
     async with contextlib.AsyncExitStack() as stack:
         simulators = await stack.enter_async_context(running_simulators(inventory()))
-        database = await stack.enter_async_context(as_role(url, "kereru_app", size=8))
+        database = await stack.enter_async_context(as_role(work_url or url, "kereru_app", size=8))
         host = simulators.url.removeprefix("http://")
         door = await stack.enter_async_context(CarrierClient(allow_private_hosts=(host,)))
         settings = Settings.load(
@@ -229,7 +229,7 @@ async def running_tenant(url: str, *, alerts: bool = True) -> AsyncGenerator[Ten
         files = Files(Objects(f"{Path(home).as_uri()}/files"), Path(home) / "arrivals", settings.media_base)
         dependencies = {"files": files, "feed_cursors": CursorCodec(KEY), "release_withheld": release_withheld, "desk": desk, **portal_ports()}
         routes = (*tenancy_api.ROUTES, *api.ROUTES, *messaging_api.ROUTES)
-        ingest = await stack.enter_async_context(as_role(url, "kereru_ingest", size=2))
+        ingest = await stack.enter_async_context(as_role(work_url or url, "kereru_ingest", size=2))
         sink = Sink(ingest)
         stack.push_async_callback(sink.drain)
         directory = CachedPlatforms(ingest, sealer, clock)

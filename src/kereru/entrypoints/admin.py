@@ -61,7 +61,7 @@ async def operator(settings: Settings) -> AsyncGenerator[Operator]:
 @contextmanager
 def _address(settings: Settings) -> Generator[str]:
     if settings.database_url:
-        yield settings.database_url
+        yield settings.server_url
         return
     engine = EmbeddedPostgres(settings.home_path, engine_options(settings))
     running = _running(engine.data)

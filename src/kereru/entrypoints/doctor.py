@@ -246,7 +246,7 @@ def _examined(settings: Settings) -> Iterator[Finding | None]:
     yield port(settings.host, settings.port, ours=running)
     others = _file_system_time(place) + _served_time(settings.public_url)
     if settings.database_url:
-        finding, times = given_database(settings.database_url)
+        finding, times = given_database(settings.server_url)
         others += times
         yield finding
     else:

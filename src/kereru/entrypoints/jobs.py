@@ -27,4 +27,4 @@ def handlers(settings: Settings, database: Database, desk: Desk, fetcher: Fetche
 
 async def run_jobs(settings: Settings, database: Database, desk: Desk, fetcher: Fetcher) -> None:
     """Run jobs until cancelled. `database` names the one whose jobs are run; its own pool serves the work, not the queue."""
-    await work(JobStore(database.url, settings.direct_database_url or database.url), handlers(settings, database, desk, fetcher))
+    await work(JobStore(database.url, settings.server_url or database.url), handlers(settings, database, desk, fetcher))

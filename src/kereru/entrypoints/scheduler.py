@@ -85,7 +85,7 @@ def upkeep(settings: Settings, service: Database, files: Files) -> list[Task]:
     """What is done over and over. Dropping weeks takes the tables' owner, past any pooler; he is asked in only for that."""
 
     async def drop_weeks() -> None:
-        async with Database(settings.direct_database_url or settings.database_url, "kereru_owner", size=1) as owner:
+        async with Database(settings.server_url, "kereru_owner", size=1) as owner:
             await drop_old_weeks(owner)
 
     return [

@@ -42,7 +42,7 @@ async def run(settings: Settings, announce: Announce) -> None:
         await _inherit(database, holder)
         opener = platform_opener(Carriers(door, clock), sealer, settings.base_url)
         sender = Sender(database, opener, holder=holder, clock=clock, lease_s=settings.lease_s)
-        backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_service", database)
+        backbone = PostgresBackbone(settings.server_url, "kereru_service", database)
         backbone.subscribe(OUTBOX_CHANNEL, lambda payload: sender.wake(int(payload)), sender.wake)
         backbone.subscribe(CONFIG_CHANNEL, lambda _: sender.look_again(), sender.look_again)
         await backbone.start()

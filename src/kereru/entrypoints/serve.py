@@ -92,7 +92,7 @@ def _with_database(settings: Settings, url: str) -> Settings:
 
 def _bring_up_to_date(running: Installation, meanwhile: Callable[[], None], *, embedded: bool) -> None:
     """The embedded database is migrated here; a given one is only looked at, because several machines may share it."""
-    if embedded and _is_up_to_date(running.settings.database_url):
+    if embedded and _is_up_to_date(running.settings.server_url):
         meanwhile()
         return
     work = _migrate if embedded else _check_database
@@ -122,7 +122,7 @@ def _is_up_to_date(url: str) -> bool:
 def _migrate(settings: Settings) -> None:
     from kereru.migrations.runner import migrate
 
-    migrate(settings.database_url)
+    migrate(settings.server_url)
 
 
 def _check_database(settings: Settings) -> None:
@@ -131,14 +131,14 @@ def _check_database(settings: Settings) -> None:
     from kereru.migrations.runner import versions
 
     try:
-        with psycopg.connect(settings.database_url, connect_timeout=10) as connection:
+        with psycopg.connect(settings.server_url, connect_timeout=10) as connection:
             version = connection.info.server_version
     except psycopg.OperationalError as error:
         _log.error("the database does not answer", reason=str(error).strip())
         raise SystemExit(_NOT_REACHED) from error
     if version < 170000:
         raise SystemExit(_TOO_OLD)
-    present, wanted = versions(settings.database_url)
+    present, wanted = versions(settings.server_url)
     if present != wanted:
         raise SystemExit(_OTHER_SHAPE)
 

@@ -23,7 +23,7 @@ def migrate_database(settings: Settings) -> None:
 
     if settings.database_url:
         try:
-            migrate(settings.database_url)
+            migrate(settings.server_url)
         except psycopg.OperationalError as error:
             raise MachineProblem(
                 "database_unreachable", f"The database does not answer: {str(error).strip()}.", "Check KERERU_DATABASE_URL and that it is running."

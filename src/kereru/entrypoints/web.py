@@ -75,7 +75,7 @@ async def serve(settings: Settings, listening: list[sockets_module.socket], anno
         carriers = Carriers(door, clock)
         files = files_of(settings)
         authenticator = Authenticator(app, settings, clock)
-        backbone = PostgresBackbone(settings.direct_database_url or settings.database_url, "kereru_app", app)
+        backbone = PostgresBackbone(settings.server_url, "kereru_app", app)
         app.hear_first = ingest.hear_first = backbone.deliver
         notes = PlatformNotes(settings.intake_path, ingest, clock)
         platforms = CachedPlatforms(ingest, sealer, clock, notes)

@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insecure_http: Annotated[bool, Meta(description="Serve plain http on addresses other than loopback; push and offline use are then off.")] = False
     web_processes: Annotated[int, Meta(description="How many web processes share the listening socket.", ge=1, le=64)] = 1
     database_url: Annotated[str, Meta(description="PostgreSQL to use, version 17 or newer; empty: the embedded one in `home`.")] = ""
-    direct_database_url: Annotated[str, Meta(description="The same database past any pooler, for LISTEN; empty: database_url.")] = ""
+    direct_database_url: Annotated[str, Meta(description="The same database past any pooler, for what needs a connection that stays.")] = ""
     postgres_binaries: Annotated[str, Meta(description="Folder of PostgreSQL's programs for the embedded engine; empty: looked up.")] = ""
     postgres_user: Annotated[str, Meta(description="System user the embedded engine runs as when started by root; empty: looked up.")] = ""
     runtime_folder: Annotated[str, Meta(description="Folder for the embedded engine's socket; its path must be short. Empty: looked up.")] = ""
@@ -107,6 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def metrics_path(self) -> Path:
         """Where the processes write their figures for each other."""
         return self.home_path / "metrics"
+
+    @property
+    def server_url(self) -> str:
+        """The database past any pooler: for what listens, migrates or drops."""
+        return self.direct_database_url or self.database_url
 
     @property
     def base_url(self) -> str:

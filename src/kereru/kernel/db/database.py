@@ -70,6 +70,7 @@ class Database:
             timeout=wait_s,
             # A short one: the pool doubles its pause while it keeps trying, but begins anew with the next who asks.
             reconnect_timeout=RECONNECT_S,
+            configure=self._look,
             kwargs={"autocommit": True, "row_factory": namedtuple_row, "prepare_threshold": 3, "application_name": role, **as_role(url, role)},
         )
 
@@ -85,6 +86,17 @@ class Database:
         if self._saying is not None:
             await asyncio.wait([self._saying], timeout=self._wait_s)
         await self._pool.close()
+
+    async def _look(self, connection: AsyncConnection[Row]) -> None:
+        """Who the server says we are: as somebody else, no policy might hold (G30). And whether a pooler answers: it prepares nothing."""
+        cursor = await connection.execute("SELECT current_user AS role, pg_backend_pid() AS pid")
+        found = (await cursor.fetchall())[0]
+        if found.role != self.role:
+            _log.error("the server takes us for another role; behind a pooler, the address names no user", role=self.role, taken_for=found.role)
+            message = f"connected as {found.role} instead of {self.role}"
+            raise psycopg.OperationalError(message)
+        if found.pid != connection.info.backend_pid:
+            connection.prepare_threshold = None
 
     async def __aenter__(self) -> "Database":
         await self.open()

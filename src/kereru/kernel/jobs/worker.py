@@ -41,7 +41,11 @@ class _Connector(procrastinate.PsycopgConnector):
     """Listens on our channel instead of Procrastinate's, whose triggers halve every transaction that writes a job (perf.md)."""
 
     def __init__(self, store: JobStore) -> None:
-        pool: dict[str, Any] = {"min_size": 1, "max_size": 2, "kwargs": {"autocommit": True, "application_name": "kereru_jobs"}}
+        pool: dict[str, Any] = {
+            "min_size": 1,
+            "max_size": 2,
+            "kwargs": {"autocommit": True, "application_name": "kereru_jobs", "prepare_threshold": None},
+        }
         super().__init__(conninfo=_as_service(store.url), **pool)  # pyright: ignore[reportUnknownMemberType] - untyped JSON hooks, not used
         self._direct = _as_service(store.direct_url)
 
