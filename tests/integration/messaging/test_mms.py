@@ -6,6 +6,7 @@ import pytest
 from desk import Desk, person
 
 from kereru.kernel.db import ProviderScope
+from kereru.kernel.faults import Faults
 from kereru.messaging import commands
 from kereru.messaging.commands import Draft, Sender
 from kereru.messaging.model import Message
@@ -68,6 +69,32 @@ async def test_a_refused_mms_goes_as_links_and_says_so(desk: Desk) -> None:
     assert [file.as_media for file in desk.world.sql("SELECT as_media FROM file")] == [False]
     [held] = [text for text in await desk.carrier.phone_messages(PHONE) if text.direction == "in"]
     assert held.text.startswith(f"Look\n{BASE}/m/")
+
+
+@pytest.mark.parametrize("meanwhile", ["stop", "lease"])
+async def test_the_links_of_a_refused_mms_wait_for_a_last_look(desk: Desk, meanwhile: str) -> None:
+    """G13, G17: nothing is handed over after a STOP that came while the carrier thought about the MMS, nor by a process that slept past its lease."""
+    faults, senders = Faults(), []
+
+    async def change() -> None:
+        if meanwhile == "lease":
+            for line in senders[0]._lines.values():
+                line.valid_until = 0.0
+        else:
+            ben = desk.world.ben
+            await desk.sql(
+                "INSERT INTO remote_consent (provider_id, group_id, remote, stopped) VALUES (%(p)s, %(g)s, %(r)s, true)",
+                p=ben.provider_id, g=ben.group_id, r=PHONE,
+            )  # fmt: skip
+
+    faults.arm("delivery.before_links", change)
+    await desk.carrier.add_fault("inteliquent", "refuse", count=1)
+    message = await sends(desk, desk.world.ben, "Look", "image/jpeg")
+    async with desk.sending(lease_s=600, faults=faults) as sender:
+        senders.append(sender)
+        row = await desk.until(message, 3, 4, 6, 7, 8)
+    assert (row.kind, row.status) == (2, 6)
+    assert len(await handed_over(desk, "inteliquent")) == 1
 
 
 async def test_an_mms_that_failed_on_the_way_is_sent_again_as_links(desk: Desk) -> None:

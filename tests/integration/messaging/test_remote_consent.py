@@ -264,3 +264,24 @@ async def test_the_carriers_opt_out_is_learned_from_an_answer(world: World, ana:
         "SELECT feed_id FROM tell_consent(ARRAY[%(p)s]::bigint[], ARRAY[%(m)s]::bigint[], true)", p=world.ana.provider_id, m=int(sent.id)
     )
     assert {row.feed_id for row in told} == {world.ana.feed_id, world.ben.feed_id}
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE assignment SET ended_at = app_now() WHERE id = %(a)s", "UPDATE assignment SET state = 3 WHERE id = %(a)s"]
+)
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_stop_to_a_number_that_nobody_holds_counts(world: World, ana: Screen, ben: Screen, sink: Sink, change: str, known: bool) -> None:
+    """G17, G35: the group that texted from it, or had it last, texts this person from no other number either; a START there brings nobody back."""
+    await receive(sink, ben, "other")
+    if known:
+        await receive(sink, ana, "one")
+    world.sql(change, a=ana.owner.assignment_id)
+    ben.seen = 1
+    await ben.check(lambda: receive(sink, ana, "STOP"))
+    assert (await light(ben))[1] == ["stopped"]
+    await receive(sink, ana, "START")
+    assert (await light(ben))[1] == ["stopped"]
+    fay = world.sql("SELECT count(*) AS n FROM remote_consent WHERE group_id <> %(g)s", g=ana.owner.group_id)[0]
+    assert fay.n == 0
+    await receive(sink, ben, "START")
+    assert (await light(ben))[0] == "ok"

@@ -312,8 +312,7 @@ class Line:
             begun = True
             with _in_flight.labels(carrier).track_inprogress():
                 outcome = await platform.adapter.send_part(platform.access, outbound)
-                # Another hand-over, so another look at the clock (G13).
-                as_links = part.fallback is not None and surely_refused(outcome) and self.sender.clock.monotonic() < self.valid_until
+                as_links = part.fallback is not None and surely_refused(outcome) and await self._may_go_again(part)
                 if as_links:
                     # The carrier surely did not take the MMS: the same text with links instead, and the screen says so (P27).
                     linked = OutboundPart(name, part.from_number, part.to_number, part.fallback or "", (), callback)
@@ -328,6 +327,17 @@ class Line:
             _reasons.labels(carrier, _codes.label(settled.code)).inc()
         self._circuit.record(taken=settled.outcome in ("accepted", "refused"), now=self.sender.clock.monotonic())
         return settled
+
+    async def _may_go_again(self, part: ClaimedPart) -> bool:
+        """Another hand-over, so another look at consent (G17), then at the clock (G13). Where nobody can tell, the refusal stands."""
+        await self.sender.faults.reach("delivery.before_links")
+        try:
+            async with self.sender.database.statement() as tx:
+                allowed = await store.may_still_go(tx, self._provider, part.message_id)
+        except (psycopg.Error, Unavailable):
+            self.sender.gate.doubt()
+            return False
+        return allowed and self.sender.gate.look()[0] is not None and self.sender.clock.monotonic() < self.valid_until
 
     def _write(self, settlements: list[Settlement]) -> None:
         self._in_hand.update(settlement.message for settlement in settlements)

@@ -92,6 +92,11 @@ async def claim(tx: Transaction, provider_id: int, platform_id: int, holder: str
     return [ClaimedPart(*row[:8], media=tuple(row.media), fallback=row.fallback) for row in rows if row.message_id is not None]
 
 
+async def may_still_go(tx: Transaction, provider_id: int, message_id: int) -> bool:
+    """Whether a claimed text may be handed over once more (G17)."""
+    return await tx.value("SELECT may_still_go(%(provider)s, %(message)s)", {"provider": provider_id, "message": message_id})
+
+
 async def give_back(tx: Transaction, provider_id: int, platform_id: int, epoch: int, in_hand: Sequence[int]) -> None:
     """Put back what was claimed under this epoch and never reached us: everything but the messages `in_hand`."""
     params = {"provider": provider_id, "platform": platform_id, "epoch": epoch, "in_hand": list(in_hand)}

@@ -35,6 +35,7 @@ STORED = (1, 2, 3)
 _ACTING = {Mark.STOP: "stop", Mark.START: "start"}
 """What changes consent at once; the other marks are for a person's eyes or an answer."""
 UNKNOWN_NUMBER = 5
+UNASSIGNED = 6
 _OUTCOMES = {1: "shown", 2: "withheld", 3: "blocked", 4: "duplicate", 5: "unknown_number", 6: "unassigned"}
 _STATES = {
     ReceiptState.QUEUED: Status.QUEUED, ReceiptState.SENDING: Status.SENDING, ReceiptState.SENT: Status.SENT,
@@ -190,6 +191,10 @@ async def write_texts(tx: Transaction, items: Sequence[TextItem]) -> list[Row]:
         await store.mark(tx, [(item.provider, message, mark) for item, message, mark in marked])
         for platform in {item.platform for item, _, mark in marked if mark == Mark.HELP}:
             tx.notify(OUTBOX_CHANNEL, str(platform))
+    homeless = [items[int(row.ordinal) - 1] for row in rows if row.outcome == UNASSIGNED]
+    stops = [(item.provider, item.platform, item.to, item.remote) for item in homeless if item.mark == Mark.STOP]
+    if stops:
+        await store.stop_former(tx, stops)
     return rows
 
 

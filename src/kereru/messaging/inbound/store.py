@@ -1,4 +1,4 @@
-"""The functions of the SQL files 0006 and 0007 that role `kereru_ingest` may call."""
+"""The functions of the SQL files 0006, 0007 and 0019 that role `kereru_ingest` may call."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +23,10 @@ SELECT done.* FROM done, files
 """
 _RECEIPTS = f"SELECT feed_id, number AS feed_number FROM {_IMPATIENT} ingest_receipts({_ITEMS})"
 _MARK = "SELECT feed_id, number AS feed_number FROM mark_consent(%(providers)s::bigint[], %(messages)s::bigint[], %(marks)s::smallint[])"
+_STOP_FORMER = """
+SELECT feed_id, number AS feed_number
+FROM stop_former_groups(%(providers)s::bigint[], %(platforms)s::bigint[], %(numbers)s::text[], %(remotes)s::text[])
+"""
 _FREE = "SELECT ordinal FROM ingest_free(%(items)s::text::jsonb) AS ordinal"
 _RECEIPTS_FREE = "SELECT ordinal FROM receipts_free(%(items)s::text::jsonb) AS ordinal"
 _UNREADABLE = "SELECT ingest_set_aside(%(provider)s, %(platform)s, %(key)s, %(raw)s, %(reason)s, %(again)s)"
@@ -47,6 +51,12 @@ async def mark(tx: Transaction, marks: Sequence[tuple[int, int, int]]) -> None:
     """Mark (provider, message, mark) among the texts just stored, answer HELP, and tell everybody whom a STOP or START concerns."""
     providers, messages, values = (list(column) for column in zip(*marks, strict=True))
     _wake(tx, await tx.rows(_MARK, {"providers": providers, "messages": messages, "marks": values}))
+
+
+async def stop_former(tx: Transaction, stops: Sequence[tuple[int, int, str, str]]) -> None:
+    """STOPs, as (provider, platform, number, remote), to numbers that nobody holds count for whoever held them; everybody concerned is told."""
+    providers, platforms, numbers, remotes = (list(column) for column in zip(*stops, strict=True))
+    _wake(tx, await tx.rows(_STOP_FORMER, {"providers": providers, "platforms": platforms, "numbers": numbers, "remotes": remotes}))
 
 
 async def receipts(tx: Transaction, items: str, *, stops: bool = False) -> None:
