@@ -182,7 +182,7 @@ async function route(account, method, url, body) {
   if (path === '/session') return method === 'DELETE' ? { status: 204, cookie: '' } : ok(session(account))
   if (path === '/licence') {
     const { id: uid, name } = account.person
-    return ok({ user: { id: uid, name, email: account.email }, product: 'desktop', numbers: account.numbers, settings: { region: 'US', country_code: '1', exclude_leading_zero: false, language: 'en', timezone: 'America/New_York' }, cursor: account.cursor, can: ['send'] }) // prettier-ignore
+    return ok({ user: { id: uid, name, email: account.email }, product: 'desktop', numbers: account.numbers, settings: { region: 'US', country_code: '1', exclude_leading_zero: false, language: 'en', timezone: 'America/New_York', text_windows: 'docked', chat_windows: 'docked', quiet_hours: { on: false, begin: '22:00', end: '07:00' } }, cursor: account.cursor, can: ['send'] }) // prettier-ignore
   }
   let m = /^\/numbers\/(\w+)\/opt-in$/.exec(path)
   if (m) {

@@ -22,7 +22,16 @@ const licence = {
   user: { id: '1', name: 'Ana Torres', email: 'ana@bluedoor.example' },
   product: 'desktop',
   numbers: [{ ...number, messaging_type: 'sms', opt_in: 'opted_in', ask: false, can: ['send', 'receive'] }],
-  settings: { region: 'US', country_code: '1', exclude_leading_zero: false, language: 'en', timezone: 'UTC' },
+  settings: {
+    region: 'US',
+    country_code: '1',
+    exclude_leading_zero: false,
+    language: 'en',
+    timezone: 'UTC',
+    text_windows: 'docked',
+    chat_windows: 'docked',
+    quiet_hours: { on: false, begin: '22:00', end: '07:00' },
+  },
   cursor: 'c0',
   can: ['send'],
 }

@@ -1,4 +1,4 @@
-/** Each person's own switches in this browser: theme, density, sound, notices. Applied to the page as soon as they change. */
+/** Each person's own switches in this browser: theme, density, sounds, notices. Applied to the page as soon as they change. */
 import * as v from 'valibot'
 
 import { recall, remember } from './store'
@@ -10,6 +10,7 @@ const Schema = v.object({
   theme: v.optional(v.picklist(['system', 'light', 'dark']), 'system'),
   density: v.optional(v.picklist(['comfortable', 'compact']), 'comfortable'),
   sound: v.optional(v.boolean(), true),
+  arrival: v.optional(v.picklist(['calls', 'drop', 'bell', 'wood', 'rise', 'dusk']), 'calls'),
   notices: v.optional(v.boolean(), false),
   details: v.optional(v.boolean(), true),
   list: v.optional(v.number(), 0),

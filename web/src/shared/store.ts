@@ -11,6 +11,13 @@ export function recall<T>(key: string, schema: v.GenericSchema<unknown, T>, othe
   }
 }
 
+/** Runs `changed` whenever another window of this browser has remembered something under `key`; answers how to stop that. */
+export function whenRemembered(key: string, changed: () => void): () => void {
+  const heard = (event: StorageEvent) => (event.key === key ? changed() : undefined)
+  addEventListener('storage', heard)
+  return () => removeEventListener('storage', heard)
+}
+
 export function remember(key: string, value: unknown): void {
   try {
     localStorage.setItem(key, JSON.stringify(value))

@@ -1,22 +1,6 @@
-/** Telling a person who looks elsewhere: three sounds of our own, a notice of the system, the window's title, the badge. */
+/** Telling a person who looks elsewhere: a sound, a notice of the system, the window's title, the badge. */
 import { t } from '../../shared/i18n'
-import { preferences } from '../../shared/preferences.svelte'
-
-type Sound = 'arrived' | 'sent' | 'failed'
-
-/** Each sound as notes: frequency in Hz, start and length in seconds. A pigeon's two soft calls, a light tick, a low pair. */
-const NOTES: Record<Sound, [hz: number, from: number, length: number][]> = {
-  arrived: [
-    [587.33, 0, 0.16],
-    [880, 0.12, 0.28],
-  ],
-  sent: [[1174.66, 0, 0.08]],
-  failed: [
-    [311.13, 0, 0.16],
-    [233.08, 0.16, 0.3],
-  ],
-}
-const LOUDNESS = 0.12
+import type { Sound } from './sounds'
 
 let audio: AudioContext | null = null
 
@@ -30,19 +14,10 @@ export function allowSound(): void {
   addEventListener('keydown', wake, { once: true })
 }
 
-export function play(sound: Sound): void {
-  if (!audio || audio.state !== 'running') return
-  const begin = audio.currentTime + 0.01
-  for (const [hz, from, length] of NOTES[sound]) {
-    const tone = new OscillatorNode(audio, { type: 'sine', frequency: hz })
-    const gain = new GainNode(audio, { gain: 0 })
-    gain.gain.setValueAtTime(0, begin + from)
-    gain.gain.linearRampToValueAtTime(LOUDNESS, begin + from + 0.012)
-    gain.gain.exponentialRampToValueAtTime(0.0001, begin + from + length)
-    tone.connect(gain).connect(audio.destination)
-    tone.start(begin + from)
-    tone.stop(begin + from + length)
-  }
+/** Plays nothing where the browser does not let us, or cannot fetch the tune just now. */
+export async function play(name: Sound): Promise<void> {
+  const { sound } = await import('./sounds')
+  if (audio?.state === 'running') sound(audio, name)
 }
 
 /** Runs `act` in one window only, where the browser can tell windows apart. */
@@ -81,12 +56,6 @@ export function notice(title: string, body: string, tag: string, open: () => voi
 /** Whether somebody has this window in front of them. */
 export function lookedAt(): boolean {
   return document.visibilityState === 'visible' && document.hasFocus()
-}
-
-/** A text came that nobody watched arrive. */
-export function arrived(who: string, text: string, tag: string, looking: boolean, open: () => void): void {
-  if (preferences.current.sound) play('arrived')
-  if (preferences.current.notices && !looking) notice(who, text, tag, open)
 }
 
 let lastUnread = -1

@@ -1,6 +1,4 @@
 /** The signed-in client: what it holds, what it asks of the server, and what the live line tells it. One object for the whole window. */
-import * as v from 'valibot'
-
 import { api, newId, Problem } from '../../shared/api/http'
 import type {
   Answer,
@@ -15,27 +13,28 @@ import type {
 } from '../../shared/api/types'
 import { currentLanguage, t, useLanguage } from '../../shared/i18n'
 import { timeWriter } from '../../shared/i18n/time'
-import { preferences } from '../../shared/preferences.svelte'
 import { join, type Line } from '../../shared/realtime/follow'
-import type { Notice } from '../../shared/realtime/hub'
+import { world, type Notice } from '../../shared/realtime/hub'
 import * as reduce from '../../shared/realtime/reducer'
 import { router } from '../../shared/router.svelte'
-import { recall, remember } from '../../shared/store'
 import { Keeper, type Kept } from '../offline/kept'
-import { arrived, lookedAt, once, play, showUnread } from './alerts'
+import { lookedAt, showUnread } from './alerts'
+import { Bell } from './bell'
+import { Drafts } from './drafts.svelte'
+import { nameOf } from './naming'
 import { Outbox, outboxStore, type Pending } from './outbox'
 import { gist, Trays } from './tray.svelte'
+
+export { failed, nameOf, ownName } from './naming'
 
 const OFFLINE_SHOWN_MS = 2000
 const TICK_MS = 20_000
 const READ_PAUSE_MS = 250
-const Drafts = v.record(v.string(), v.string())
 
 export class Client {
   state = $state.raw(reduce.EMPTY)
   licence = $state.raw<Licence | null>(null)
   pending = $state.raw<Pending[]>([])
-  drafts = $state.raw<Record<string, string>>({})
   offline = $state(false)
   /** The start failed; it is tried again by itself. */
   stuck = $state(false)
@@ -59,6 +58,8 @@ export class Client {
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
   readonly trays: Trays
+  readonly drafts: Drafts
+  private readonly bell = new Bell(() => this.licence?.settings)
   private readonly line: Line
   private readonly outbox: Outbox
   private answered = $state.raw<ReadonlySet<string>>(new Set())
@@ -76,7 +77,14 @@ export class Client {
   ) {
     const user = session.user
     this.trays = new Trays(user.id)
-    this.drafts = recall(`kereru.drafts.${user.id}`, Drafts, {})
+    this.drafts = new Drafts(user.id, {
+      kept: (id) => this.state.conversations[id]?.draft ?? '',
+      keep: async (id, text) => {
+        const news = await api.keepDraft(id, text)
+        this.state = reduce.applyConversation(this.state, news)
+      },
+      later: world.later,
+    })
     const store = outboxStore(user.id)
     this.pending = store.saved
     if (kept) {
@@ -87,7 +95,7 @@ export class Client {
     this.outbox = new Outbox(
       {
         send: api.send,
-        later: (ms, run) => void setTimeout(run, ms),
+        later: world.later,
         now: Date.now,
         random: Math.random,
         save: store.save,
@@ -133,6 +141,7 @@ export class Client {
       this.flush()
       this.line.follow(this.session.user.id, licence.cursor)
       this.outbox.resume()
+      this.drafts.hurry()
     } catch (error) {
       if (this.gone(error) || this.ended) return
       this.stuck = true
@@ -151,6 +160,7 @@ export class Client {
     this.ended = true
     this.line.end()
     this.outbox.end()
+    this.drafts.end()
     this.keeper.end()
     removeEventListener('online', this.hurry)
     clearTimeout(this.startTimer)
@@ -182,12 +192,15 @@ export class Client {
     this.word = (error instanceof Problem && error.text) || t('problem.offline')
   }
 
-  /** R28, R29. The server has every window of this person load anew, this one included, since numbers are shown otherwise then. */
+  /** R28, R29, R33. The server has every window of this person load anew, this one included, since numbers are shown otherwise then. */
   async changeSettings(changes: Parameters<typeof api.changeSettings>[0]): Promise<void> {
+    const before = this.licence
+    if (before) this.licence = { ...before, settings: { ...before.settings, ...changes } }
     try {
       const settings = await api.changeSettings(changes)
       if (this.licence) this.licence = { ...this.licence, settings }
     } catch (error) {
+      if (before) this.licence = before
       this.say(error)
     }
   }
@@ -209,6 +222,7 @@ export class Client {
     if (online) {
       this.offline = false
       this.outbox.hurry()
+      this.drafts.hurry()
     } else this.offlineTimer = setTimeout(() => (this.offline = true), OFFLINE_SHOWN_MS)
   }
 
@@ -224,7 +238,7 @@ export class Client {
     this.state = reduce.applyChanges(this.state, changes)
     this.outbox.settle(changes.flatMap((c) => c.message?.client_id ?? []))
     if (arrived.length) this.announce(arrived.flatMap((c) => c.message ?? []))
-    if (failed && preferences.current.sound) void once('failed', () => play('failed'))
+    if (failed) this.bell.failed()
   }
 
   private announce(messages: Message[]): void {
@@ -236,7 +250,7 @@ export class Client {
     const open = () => router.go(`/c/${conversation.id}`)
     const looking = lookedAt()
     if (!looking || this.openId !== conversation.id)
-      void once(last.id, () => arrived(who, gist(last), conversation.id, looking, open))
+      this.bell.arrived({ id: last.id, who, text: gist(last), conversation: conversation.id, looking, open })
   }
 
   /** After a gap: fetched anew as at the start. What the line says meanwhile is kept and applied on top, so nothing falls in between. */
@@ -403,7 +417,7 @@ export class Client {
 
   private sent(message: Message, entry: Pending): void {
     this.state = reduce.applyMessage(this.state, message)
-    if (preferences.current.sound) play('sent')
+    this.bell.sent()
     if (!this.state.conversations[message.conversation_id]) void this.learn(message.conversation_id)
     if (entry.conversationId === null && router.path === '/new') router.go(`/c/${message.conversation_id}`, true)
   }
@@ -438,17 +452,6 @@ export class Client {
     } finally {
       this.resending = new Set([...this.resending].filter((id) => id !== message.id))
     }
-  }
-
-  draft(key: string): string {
-    return this.drafts[key] ?? ''
-  }
-
-  setDraft(key: string, text: string): void {
-    if (this.draft(key) === text) return
-    const rest = Object.fromEntries(Object.entries(this.drafts).filter(([other]) => other !== key))
-    this.drafts = text ? { ...rest, [key]: text } : rest
-    remember(`kereru.drafts.${this.session.user.id}`, this.drafts)
   }
 
   // Opt-in
@@ -493,19 +496,4 @@ export class Client {
 function missing(error: unknown): null {
   if (error instanceof Problem && error.status === 404) return null
   throw error
-}
-
-/** R65: the name if one was found, else the number; R67: with where it came from. */
-export function nameOf(conversation: Pick<Conversation, 'name' | 'remote_display'>): string {
-  return conversation.name || conversation.remote_display
-}
-
-/** The last thing said in it was ours and did not get there. */
-export function failed({ last_message: last }: Pick<Conversation, 'last_message'>): boolean {
-  return last?.direction === 'out' && ['failed', 'undelivered', 'expired'].includes(last.status)
-}
-
-/** R61, R84: the friendly name, or the number alone. */
-export function ownName(number: { friendly_name: string; display: string }): string {
-  return number.friendly_name || number.display
 }

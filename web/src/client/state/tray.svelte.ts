@@ -8,7 +8,7 @@ import { newId, Problem } from '../../shared/api/http'
 import type { Attachment, FileRoute, Limits } from '../../shared/api/types'
 import { files as api, upload } from '../../shared/api/upload'
 import { t } from '../../shared/i18n'
-import { recall, remember } from '../../shared/store'
+import { recall, remember, whenRemembered } from '../../shared/store'
 
 export interface Held {
   key: string
@@ -42,6 +42,18 @@ export class Trays {
     this.store = `kereru.files.${userId}`
     const saved = recall(this.store, Saved, {})
     this.held = Object.fromEntries(Object.entries(saved).map(([key, files]) => [key, files.map(kept)]))
+    whenRemembered(this.store, () => this.heard())
+  }
+
+  /** What another window of this browser uploaded, sent or took out; what travels from here goes on. */
+  private heard(): void {
+    const saved = recall(this.store, Saved, {})
+    const drafts = new Set([...Object.keys(saved), ...Object.keys(this.held)])
+    const merged = [...drafts].map((draft) => {
+      const travelling = this.of(draft).filter((held) => !held.done)
+      return [draft, [...(saved[draft] ?? []).map(kept), ...travelling]] as const
+    })
+    this.held = Object.fromEntries(merged.filter(([, files]) => files.length))
   }
 
   of(draft: string): readonly Held[] {

@@ -66,7 +66,8 @@ export function timeWriter(language: string, timeZone: string | undefined): Time
   }
 }
 
-function validZone(zone: string | undefined): string | undefined {
+/** The zone if this browser knows it; without one its own counts. */
+export function validZone(zone: string | undefined): string | undefined {
   try {
     return zone ? new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone : undefined
   } catch {
