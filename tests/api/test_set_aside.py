@@ -107,6 +107,16 @@ async def test_a_stop_among_them_counts(house: House, owner: Database, carriers:
     assert (await house.send("ana", "hello", to=phone)).json()["code"] == "stopped"
 
 
+async def test_a_start_among_them_brings_nobody_back(house: House, owner: Database, carriers: Carriers) -> None:
+    """G17: the STOP that was said after it, and read at once, is the newer word."""
+    phone = new_phone()
+    form = f"SmsSid=SM{1:032d}&AccountSid={house.account_sid}&From=%2B{phone[1:]}&To=%2B{RESTCOMM_NUMBER[1:]}&Message=START"
+    assert (await house.restcomm(form.encode())).status_code == 200
+    assert (await house.restcomm(From=phone, Body="STOP")).status_code == 200
+    assert outcomes(await _all(replay.take_in(owner, repaired(carriers)))) == [("taken_in", 1, 0)]
+    assert (await house.send("ana", "hello", to=phone)).json()["code"] == "stopped"
+
+
 async def test_one_numbers_secret_brings_no_text_for_another(house: House, owner: Database, carriers: Carriers) -> None:
     """The rule of the ingress holds for what is read later."""
     event = {"referenceId": "r1", "from": new_phone()[1:], "to": [RESTCOMM_NUMBER[1:]], "text": {"body": "not yours"}}

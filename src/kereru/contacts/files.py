@@ -14,7 +14,7 @@ import msgspec
 from kereru.contacts.cards import Card, Line, card_of, cards_in, escaped
 from kereru.contacts.errors import UnreadableFile
 from kereru.contacts.model import NOTE_CHARACTERS, NUMBERS_MOST, Contact, ContactBody, Kind, NumberBody
-from kereru.kernel.spreadsheet import MARK, lines
+from kereru.kernel.spreadsheet import MARK, lines, words_of
 
 CARDS_MOST = 2000
 _CELL_CHARACTERS = 400
@@ -170,9 +170,7 @@ def _kind_of_column(column: str, cells: dict[str, str]) -> Kind:
 
 
 def _cell(cell: str) -> str:
-    # The apostrophe that keeps a spreadsheet from computing a cell is none of the words.
-    cell = cell.strip()
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in tuple("=+-@") else cell
+    return words_of(cell.strip())
 
 
 def _number(text: str) -> str:

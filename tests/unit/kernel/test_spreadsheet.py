@@ -5,13 +5,13 @@ import io
 from collections.abc import AsyncGenerator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kereru.kernel.spreadsheet import MARK, lines, plain_cell, streamed
+from kereru.kernel.spreadsheet import MARK, lines, plain_cell, streamed, words_of
 
 
-@pytest.mark.parametrize(
-    "value", ['=HYPERLINK("https://evil.example")', "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", " ＝1", "\u00a0@x"]
-)
+@pytest.mark.parametrize("value", ['=HYPERLINK("https://evil.example")', "+1", "-2", "@SUM(A1)", " =1", "＝1", " ＝1", "\u00a0@x"])
 def test_no_cell_is_a_formula(value: str) -> None:
     """Bad input 22."""
     assert plain_cell(value) == "'" + value
@@ -49,3 +49,32 @@ async def test_a_file_is_made_page_by_page() -> None:
 
     with pytest.raises(LookupError):
         await streamed(["n"], broken())
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("Ana;=1+1", "Ana;'=1+1"),
+        ("Ana; \u00a0+1", "Ana; \u00a0'+1"),
+        ('Ana;"=1+1', "Ana;\"'=1+1"),
+        ("Ana\t@SUM(1)", "Ana\t'@SUM(1)"),
+        ("Ana\n-1+2", "Ana\n'-1+2"),
+        ("=1;=2", "'=1;'=2"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+        ("Ana\r\n=1", "Ana\r\n'=1"),
+        ("see you at 5 ;-) :)", "see you at 5 ;-) :)"),
+        ("1;2;3\n4", "1;2;3\n4"),
+    ],
+)
+def test_what_another_countrys_spreadsheet_takes_for_a_cell_is_none(value: str, cell: str) -> None:
+    """Input 22: where semicolons or tabs part cells, and in the next line; a face stays a face. What was written is read back."""
+    assert plain_cell(value) == cell
+    assert words_of(cell) == value
+
+
+@given(st.text(alphabet="aZ1=+-@;\t\n '\"()\uff1d", max_size=12))
+def test_every_cell_is_read_back(value: str) -> None:
+    """But for one that already looked like ours."""
+    assert words_of(plain_cell(value)) == value or "'" in value

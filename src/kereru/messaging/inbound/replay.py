@@ -12,6 +12,7 @@ from kereru.carriers.contract import Arrival, InboundText, Unrecognised, Webhook
 from kereru.carriers.ingress import for_number
 from kereru.kernel import ids
 from kereru.kernel.db import INSTALLATION, Database, Row, Transaction
+from kereru.messaging.consent import Mark
 from kereru.messaging.inbound import store
 from kereru.messaging.inbound.sink import Again, ReceiptItem, TextItem, UnreadItem, receipt_item, text_item, write_receipts, write_texts
 
@@ -117,10 +118,15 @@ def _items(row: Row, unread: UnreadItem, parse: Parse) -> list[TextItem | Receip
 
 
 async def _write(tx: Transaction, items: list[TextItem | ReceiptItem]) -> tuple[int, int]:
-    texts = [item for item in items if isinstance(item, TextItem)]
+    texts = [_late(item) for item in items if isinstance(item, TextItem)]
     receipts = [item for item in items if isinstance(item, ReceiptItem)]
     if texts:
         await write_texts(tx, texts)
     if receipts:
         await write_receipts(tx, receipts)
     return len(texts), len(receipts)
+
+
+def _late(item: TextItem) -> TextItem:
+    """A STOP counts however late it is read; a START does not, since its person may have said STOP after it (G17)."""
+    return msgspec.structs.replace(item, consent=None, mark=None) if item.mark == Mark.START else item
