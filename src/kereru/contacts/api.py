@@ -54,6 +54,7 @@ async def list_contacts(
         "group": user.group_id,
         "words": words,
         "digits": digits,
+        "any_number": user.any_number,
         "own": which != "colleagues",
         "colleagues": which != "personal",
     }
@@ -145,7 +146,7 @@ async def _own(principal: Principal, database: Database) -> list[Contact]:
 
 
 async def _one(tx: Transaction, user: UserIdentity, contact_id: int) -> Contact:
-    row = await store.one(tx, user.id, contact_id)
+    row = await store.one(tx, user.id, contact_id, any_number=user.any_number)
     if row is None:
         raise NoSuchContact
     return _shown(row, user.region)
@@ -160,7 +161,7 @@ def _shown(row: Row, region: str) -> Contact:
         organisation=row.organisation,
         email=row.email,
         note=row.note,
-        numbers=tuple(number_shown(number, store.kind_of(kind), label, region) for number, kind, label in row.numbers),
+        numbers=tuple(number_shown(number, store.kind_of(kind), label, region, may=may) for number, kind, label, may in row.numbers),
         can=("update", "delete") if own else (),
     )
 

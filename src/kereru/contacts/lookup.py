@@ -29,10 +29,14 @@ class Viewer(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A directory's answer: a name, and what stands behind it (R67), such as a product and a type of record; empty where it has no types."""
+    """A directory's answer: a name, and what stands behind it (R67), such as a product and a type of record; empty where it has no types.
+
+    `mobile`: it has the number in a field for mobile phones, so that somebody who texts mobile numbers only may text it (R25).
+    """
 
     name: str
     detail: str = ""
+    mobile: bool = False
 
 
 class Directory(Protocol):
@@ -76,6 +80,6 @@ class Lookup:
             if found is None:
                 await store.forget_name(tx, place)
             else:
-                await store.keep_name(tx, {**place, "name": found.name, "detail": found.detail})
+                await store.keep_name(tx, {**place, "name": found.name, "detail": found.detail, "mobile": found.mobile})
             if await store.seen(tx, viewer.user_id, number) != before:
                 await tell_renamed(tx, viewer.provider_id, viewer.user_id, [number])

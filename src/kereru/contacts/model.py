@@ -132,9 +132,9 @@ def as_kept(typed: str, habits: DialingHabits) -> str:
     return found.e164 if isinstance(found, TypedNumber) else " ".join(typed.split())
 
 
-def number_shown(number: str, kind: Kind, label: str, region: str) -> ContactNumber:
-    """A number on one user's screen."""
-    return ContactNumber(number, display(number, region), kind, label, ("text",) if is_e164(number) and kind not in _DEAF else ())
+def number_shown(number: str, kind: Kind, label: str, region: str, *, may: bool = True) -> ContactNumber:
+    """A number on one user's screen. `may`: the user's settings let him text it (R25, R26)."""
+    return ContactNumber(number, display(number, region), kind, label, ("text",) if may and is_e164(number) and kind not in _DEAF else ())
 
 
 def patterns(query: str, habits: DialingHabits) -> tuple[str, list[str]]:

@@ -8,7 +8,9 @@ from kereru.contacts.model import KINDS, Draft, Kind
 from kereru.kernel.db import Row, Transaction
 from kereru.tenancy.lists import Listing
 
-_NUMBERS = """(SELECT coalesce(jsonb_agg(jsonb_build_array(n.number, n.kind, '') ORDER BY n.place), '[]') FROM contact_number n
+# Each with whether it may be texted: any, or only those known to be mobile (R25).
+_NUMBERS = """(SELECT coalesce(jsonb_agg(jsonb_build_array(n.number, n.kind, '', %(any_number)s OR known_mobile(c.provider_id, c.user_id, n.number))
+    ORDER BY n.place), '[]') FROM contact_number n
   WHERE n.provider_id = c.provider_id AND n.contact_id = c.id)"""
 _OWN = f"""
 SELECT 1 AS source, c.id, c.name, c.organisation, c.email, c.note, {_NUMBERS} AS numbers FROM contact c
@@ -16,7 +18,8 @@ WHERE c.provider_id = scope_provider() AND c.user_id = %(user)s
 """
 _COLLEAGUES = """
 SELECT 3 AS source, u.id, u.name, '' AS organisation, '' AS email, '' AS note, (
-  SELECT coalesce(jsonb_agg(jsonb_build_array(n.e164, 2, a.friendly_name) ORDER BY a.id), '[]') FROM assignment a
+  SELECT coalesce(jsonb_agg(jsonb_build_array(n.e164, 2, a.friendly_name, %(any_number)s OR known_mobile(u.provider_id, %(user)s, n.e164))
+    ORDER BY a.id), '[]') FROM assignment a
   JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
   WHERE a.provider_id = u.provider_id AND a.user_id = u.id AND a.ended_at IS NULL AND a.state = 4) AS numbers
 FROM end_user u
@@ -66,28 +69,30 @@ WITH held AS (SELECT id FROM end_user WHERE provider_id = scope_provider() AND i
 SELECT count(*) FROM contact WHERE provider_id = scope_provider() AND user_id = (SELECT id FROM held)
 """
 _KEEP_NAME = """
-INSERT INTO found_name AS f (provider_id, user_id, number, source, directory, name, detail)
-VALUES (scope_provider(), %(user)s, %(number)s, %(source)s, %(directory)s, %(name)s, %(detail)s)
-ON CONFLICT (provider_id, user_id, number, source, directory) DO UPDATE SET name = excluded.name, detail = excluded.detail, at = excluded.at
+INSERT INTO found_name AS f (provider_id, user_id, number, source, directory, name, detail, mobile)
+VALUES (scope_provider(), %(user)s, %(number)s, %(source)s, %(directory)s, %(name)s, %(detail)s, %(mobile)s)
+ON CONFLICT (provider_id, user_id, number, source, directory)
+DO UPDATE SET name = excluded.name, detail = excluded.detail, mobile = excluded.mobile, at = excluded.at
 """
 _FORGET_NAME = """
 DELETE FROM found_name WHERE provider_id = scope_provider() AND user_id = %(user)s AND number = %(number)s AND source = %(source)s
   AND directory = %(directory)s
 """
 _SEEN = """
-SELECT s.name, s.source, s.detail FROM end_user u CROSS JOIN LATERAL name_seen(u.provider_id, u.id, u.group_id, %(number)s) s
+SELECT s.name, s.source, s.detail, known_mobile(u.provider_id, u.id, %(number)s) AS mobile FROM end_user u
+LEFT JOIN LATERAL name_seen(u.provider_id, u.id, u.group_id, %(number)s) s ON true
 WHERE u.provider_id = scope_provider() AND u.id = %(user)s
 """
 
 
-async def one(tx: Transaction, user_id: int, contact_id: int) -> Row | None:
+async def one(tx: Transaction, user_id: int, contact_id: int, *, any_number: bool = True) -> Row | None:
     """A contact of the user's own."""
-    return await tx.row(_OWN + " AND c.id = %(contact)s", {"user": user_id, "contact": contact_id})
+    return await tx.row(_OWN + " AND c.id = %(contact)s", {"user": user_id, "contact": contact_id, "any_number": any_number})
 
 
 async def all_own(tx: Transaction, user_id: int) -> Sequence[Row]:
     """Every contact of the user's own, by name."""
-    return await tx.rows(_OWN + " ORDER BY lower(c.name), c.id", {"user": user_id})
+    return await tx.rows(_OWN + " ORDER BY lower(c.name), c.id", {"user": user_id, "any_number": True})
 
 
 async def hold(tx: Transaction, user_id: int) -> int:
@@ -137,7 +142,7 @@ async def seen(tx: Transaction, user_id: int, number: str) -> Row | None:
 
 def draft_of(row: Row) -> Draft:
     """A stored contact."""
-    numbers: tuple[tuple[str, Kind], ...] = tuple((number, kind_of(kind)) for number, kind, _ in row.numbers)
+    numbers: tuple[tuple[str, Kind], ...] = tuple((number, kind_of(kind)) for number, kind, *_ in row.numbers)
     return Draft(row.name, row.organisation, row.email, row.note, numbers)
 
 

@@ -129,9 +129,14 @@ class SendFacts(msgspec.Struct, frozen=True):
     has_inbound: bool
     platform_mms: bool
     number_mms: bool
+    perhaps_no_mobile: bool
 
 
 OPT_IN_OK = 2
+_NOT_KNOWN_MOBILE = (
+    "You text mobile numbers only, and nothing says that this is one. Note it as mobile in a contact, or allow any number in the settings."
+)
+"""R25, Q19."""
 
 
 def text_problem(text: str, *, files: int = 0) -> Reason | None:
@@ -155,6 +160,7 @@ def permission_problem(facts: SendFacts) -> Reason | None:
         (facts.to_own_number, "own_number", "This is one of your own numbers. Pick somebody else's."),
         (facts.blocked, "blocked", "You have blocked this person. Unblock them to text."),
         (facts.stopped, "stopped", "This person asked for no more texts from your business. They can text START to allow them again."),
+        (facts.perhaps_no_mobile, "not_known_mobile", _NOT_KNOWN_MOBILE),
     )  # fmt: skip
     return next((Reason(code, words) for failed, code, words in checks if failed), None)
 
@@ -212,11 +218,12 @@ def parts_of(text: str, capabilities: Capabilities) -> tuple[str, ...]:
     return (text,) if len(text) <= capabilities.max_characters else split(text)
 
 
-def abilities(remote: str, *, has_written: bool, blocked: bool, stopped: Stopped | None = None) -> tuple[str, ...]:
+def abilities(remote: str, *, has_written: bool, blocked: bool, stopped: Stopped | None = None, may_be_texted: bool = True) -> tuple[str, ...]:
     """What a conversation's remote side allows: names cannot be answered, short codes only once they wrote; who is blocked can be unblocked.
 
     Whoever asked for silence is not texted until they write START; what a colleague noted for them, a colleague may take back.
 
+    `may_be_texted` is false where their owner texts mobile numbers only, this is not known to be one, and they never wrote (R25, R26, Q19).
     Whether the number may text, and its user may block, is the licence number's own ability: a switch then changes one thing and not every
     conversation.
     """
@@ -224,6 +231,8 @@ def abilities(remote: str, *, has_written: bool, blocked: bool, stopped: Stopped
         return ("unblock",)
     if stopped is not None:
         return ("allow",) if stopped.by == "colleague" else ()
+    if not may_be_texted:
+        return ()
     return ("send",) if is_e164(remote) or (is_short_code(remote) and has_written) else ()
 
 

@@ -148,7 +148,7 @@ def _conversation(row: Row, region: str, files: Files) -> Conversation:
         last_at=ids.made_at(row.last_message_id),
         blocked=row.blocked,
         version=row.version,
-        can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked, stopped=stopped),
+        can=abilities(row.remote, has_written=row.last_inbound_id is not None, blocked=row.blocked, stopped=stopped, may_be_texted=row.may_be_texted),
         stopped=stopped,
         draft=row.draft,
     )

@@ -17,6 +17,7 @@ _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_i
   a.friendly_name, b.remote IS NOT NULL AS blocked, m.id AS message_id,
   m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
   m.reason, m.cut_to, m.arrived_before, m.consent, m.automatic, m.version AS message_version, m.kind, m.files,
+  u.any_number OR c.last_inbound_id IS NOT NULL OR known_mobile(c.provider_id, a.user_id, c.remote) AS may_be_texted,
   s.at AS stopped_at, s.source AS stopped_by,
   seen_as.name AS seen_name, seen_as.detail AS name_detail"""
 # Texts that are named are bounded by the first and the last of them too, so that no other weeks' tables are opened (docs/reference/performance.md).
@@ -98,7 +99,8 @@ SELECT a.id AS assignment_id, u.group_id, u.feed_id, p.id AS platform_id, p.carr
   EXISTS (SELECT 1 FROM assignment oa JOIN number own ON own.provider_id = oa.provider_id AND own.id = oa.number_id
           WHERE oa.provider_id = a.provider_id AND oa.user_id = a.user_id AND oa.ended_at IS NULL AND own.e164 = %(remote)s) AS to_own_number,
   p.stopped_at IS NOT NULL AS platform_stopped, c.id AS conversation_id, c.last_inbound_id IS NOT NULL AS has_inbound,
-  p.mms AS platform_mms, coalesce(a.messaging_type, 2) = 2 AS number_mms
+  p.mms AS platform_mms, coalesce(a.messaging_type, 2) = 2 AS number_mms,
+  NOT (u.any_number OR c.last_inbound_id IS NOT NULL OR known_mobile(a.provider_id, a.user_id, %(remote)s)) AS perhaps_no_mobile
 FROM number n
 JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL AND a.user_id = %(user)s
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id

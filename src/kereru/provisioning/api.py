@@ -37,6 +37,7 @@ class SettingsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     region: str | None = None
     exclude_leading_zero: bool | None = None
+    any_number: bool | None = None
     text_windows: Windows | None = None
     chat_windows: Windows | None = None
     quiet_hours: QuietHours | None = None
@@ -77,11 +78,11 @@ async def list_regions() -> tuple[Region, ...]:
 async def change_settings(
     principal: Principal, database: Database, authenticator: Authenticator, alert_guard: AlertGuard, data: SettingsBody
 ) -> LicenceSettings:
-    """Default country (R28), leading zero (R29), windows (R33, R34) and quiet hours. All of the user's programs load anew: numbers are
-    shown otherwise now (R30), and every device obeys at once. Raises Invalid.
+    """Default country (R28), leading zero (R29), any number or mobile ones only (R23, R25), windows (R33, R34) and quiet hours. All of the
+    user's programs load anew: numbers are shown otherwise now (R30), and every device obeys at once. Raises Invalid.
     """
     user = _user(principal)
-    changes = UserChanges(region=data.region, exclude_leading_zero=data.exclude_leading_zero)
+    changes = UserChanges(region=data.region, exclude_leading_zero=data.exclude_leading_zero, any_number=data.any_number)
     chosen = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
     desk = {name: chosen.pop(name) for name in msgspec.structs.asdict(user.desk) if name in chosen}
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:

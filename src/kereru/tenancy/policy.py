@@ -32,7 +32,7 @@ class Role(msgspec.Struct, frozen=True):
 
 
 class UserIdentity(msgspec.Struct, frozen=True):
-    """The end user a sign-in is, with what decides how numbers and times are shown to him."""
+    """The end user a sign-in is, with what decides how numbers and times are shown to him, and whether he texts any number (R23)."""
 
     id: int
     group_id: int
@@ -43,6 +43,7 @@ class UserIdentity(msgspec.Struct, frozen=True):
     language: str
     timezone: str
     desk: Desk = Desk()
+    any_number: bool = True
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -69,7 +69,7 @@ async def test_r1_r2_the_licence_lists_the_users_own_enabled_numbers(tenant: Ten
     assert answer["user"]["email"] == "ana@bluedoor.example"
     assert answer["settings"] == {
         "region": "US", "country_code": "1", "exclude_leading_zero": True, "language": "en", "timezone": "America/New_York",
-        "text_windows": "docked", "chat_windows": "docked", "quiet_hours": {"on": False, "begin": "22:00", "end": "07:00"},
+        "any_number": True, "text_windows": "docked", "chat_windows": "docked", "quiet_hours": {"on": False, "begin": "22:00", "end": "07:00"},
     }  # fmt: skip
     assert [number["number"] for number in answer["numbers"]] == [RESTCOMM_NUMBER]
     assert answer["numbers"][0] | {"id": ""} == {

@@ -11,6 +11,7 @@ FACTS = SendFacts(
     assignment_id=1, group_id=2, feed_id=3, platform_id=4, carrier="restcomm", takes_long_texts=False, queue_deadline_s=600,
     own_number="+12015550110", enabled=True, licensed=True, opt_in=2, blocked=False, stopped=False, to_own_number=False,
     platform_stopped=False, conversation_id=None, has_inbound=False, platform_mms=True, number_mms=True,
+    perhaps_no_mobile=False,
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def test_the_count_is_named() -> None:
         ({"to_own_number": True}, "own_number"),
         ({"blocked": True}, "blocked"),
         ({"stopped": True}, "stopped"),
+        ({"perhaps_no_mobile": True}, "not_known_mobile"),
         ({}, None),
         ({"stopped": True, "opt_in": 3}, "opted_out"),
     ],

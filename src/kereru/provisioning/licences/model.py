@@ -53,13 +53,16 @@ class LicenceUser(msgspec.Struct, frozen=True):
 
 
 class LicenceSettings(msgspec.Struct, frozen=True):
-    """How numbers are typed and times are read (R27 to R31, R145), where conversations open (R33, R34), and when devices keep quiet."""
+    """How numbers are typed and times are read (R27 to R31, R145), where conversations open (R33, R34), and when devices keep quiet. `any_number`:
+    whether any number may be texted, or only those known to be mobile (R23, R25).
+    """
 
     region: str
     country_code: str
     exclude_leading_zero: bool
     language: str
     timezone: str
+    any_number: bool
     text_windows: Windows
     chat_windows: Windows
     quiet_hours: QuietHours
@@ -76,8 +79,8 @@ def settings_of(user: UserIdentity) -> LicenceSettings:
     """A user's settings; the country code is his region's."""
     desk = user.desk
     return LicenceSettings(
-        user.region, _code_of(user.region), user.exclude_leading_zero, user.language, user.timezone, desk.text_windows, desk.chat_windows,
-        desk.quiet_hours,
+        user.region, _code_of(user.region), user.exclude_leading_zero, user.language, user.timezone, user.any_number, desk.text_windows,
+        desk.chat_windows, desk.quiet_hours,
     )  # fmt: skip
 
 

@@ -114,8 +114,9 @@ def _principal(credential: Credential, row: Row) -> Principal:
     user = None
     if row.user_id is not None:
         user = UserIdentity(
-            row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone, desk_of(row.desk)
-        )
+            row.user_id, row.group_id, row.feed_id, row.name, row.region, row.exclude_leading_zero, row.language, row.timezone, desk_of(row.desk),
+            row.any_number,
+        )  # fmt: skip
     return Principal(
         provider_id=credential.provider_id,
         sign_in_id=row.sign_in_id,

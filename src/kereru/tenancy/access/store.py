@@ -142,7 +142,7 @@ _ROLES = """
 """
 _PERSON = f"""
 i.id AS sign_in_id, i.email, u.id AS user_id, u.group_id, u.feed_id, u.name, u.region, u.exclude_leading_zero, u.language, u.timezone, u.desk,
-{_ROLES}
+u.any_number, {_ROLES}
 """
 WHO_BY_SESSION = f"""
 SELECT {_PERSON}, ARRAY[]::text[] AS scopes, s.seen_at < app_now() - interval '60 seconds' AS stale

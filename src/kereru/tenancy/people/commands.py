@@ -23,7 +23,7 @@ from kereru.tenancy.ports import AlertGuard, ConsentFollows, Holdings
 
 SWITCHES = ("send_technical", "send_alerts", "send_invoices", "send_licence_expiry")
 _DETAILS = ("external_id", "computer_name", "external_reference")
-_LOCALE = ("region", "timezone", "language", "exclude_leading_zero")
+_HABITS = ("region", "timezone", "language", "exclude_leading_zero", "any_number")
 
 
 class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +38,7 @@ class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
     exclude_leading_zero: bool | None = None
     language: str | None = None
     timezone: str | None = None
+    any_number: bool | None = None
     disabled: bool | None = None
 
 
@@ -58,7 +59,7 @@ async def update_user(
 ) -> None:
     """Change a user. Raises NoSuchPerson, NotAName, NotAnEmail, Invalid, ExternalIdTaken, EmailTaken, BelongsHigher, OwnAccount."""
     row = await _lock(tx, store.LOCK_USER, provider_id, user_id)
-    before = {"name": row.name, "email": row.email, "disabled": row.disabled, **{field: getattr(row, field) for field in (*_DETAILS, *_LOCALE)}}
+    before = {"name": row.name, "email": row.email, "disabled": row.disabled, **{field: getattr(row, field) for field in (*_DETAILS, *_HABITS)}}
     after: dict[str, Any] = {**before, **_named(changes)}
     after["name"], after["email"] = clean_name(after["name"]), clean_email(after["email"])
     after.update({field: clean_detail(after[field], field) for field in _DETAILS})

@@ -4,7 +4,7 @@ from kereru.tenancy.lists import Listing
 
 _USERS = """
 SELECT u.id, u.name, i.email, u.group_id, g.name AS group_name, g.reseller_id, r.name AS reseller, u.external_id, u.computer_name,
-  u.external_reference, u.region, u.exclude_leading_zero, u.language, u.timezone, i.id AS sign_in_id, i.password_hash = '' AS invited,
+  u.external_reference, u.region, u.exclude_leading_zero, u.language, u.timezone, u.any_number, i.id AS sign_in_id, i.password_hash = '' AS invited,
   i.totp_sealed IS NOT NULL AS second_factor, i.disabled_at IS NOT NULL AS disabled, {key} AS sort_key
 FROM end_user u JOIN sign_in i ON i.provider_id = u.provider_id AND i.id = u.sign_in_id
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
@@ -37,7 +37,8 @@ USERS_NAMED = Listing(
 )
 SET_USER = """
 UPDATE end_user SET name = %(name)s, external_id = %(external_id)s, computer_name = %(computer_name)s, external_reference = %(external_reference)s,
-  region = %(region)s, exclude_leading_zero = %(exclude_leading_zero)s, language = %(language)s, timezone = %(timezone)s
+  region = %(region)s, exclude_leading_zero = %(exclude_leading_zero)s, language = %(language)s, timezone = %(timezone)s,
+  any_number = %(any_number)s
 WHERE provider_id = %(provider_id)s AND id = %(id)s
 """
 

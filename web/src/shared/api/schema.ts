@@ -1939,6 +1939,7 @@ export interface components {
             exclude_leading_zero: boolean;
             language: string;
             timezone: string;
+            any_number: boolean;
             /** @enum {string} */
             text_windows: "docked" | "windows";
             /** @enum {string} */
@@ -2431,6 +2432,7 @@ export interface components {
         SettingsBody: {
             region?: string | null;
             exclude_leading_zero?: boolean | null;
+            any_number?: boolean | null;
             /** @enum {null|string} */
             text_windows?: "docked" | "windows" | null;
             /** @enum {null|string} */

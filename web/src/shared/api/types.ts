@@ -75,6 +75,8 @@ export interface ClientSettings {
   exclude_leading_zero: boolean
   language: string
   timezone: string
+  /** Whether any number may be texted, or only those known to be mobile (R23, R25). */
+  any_number: boolean
   text_windows: Windows
   chat_windows: Windows
   quiet_hours: QuietHours
