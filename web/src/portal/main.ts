@@ -1,7 +1,7 @@
 /** Starts the portal. */
 import { mount } from 'svelte'
 
-import { addMessages } from '../shared/i18n'
+import { addMessages, tryMadeLanguage } from '../shared/i18n'
 import words from '../shared/i18n/en.portal.json'
 import { preferences } from '../shared/preferences.svelte'
 import { loadAnewWhenReplaced } from '../shared/replaced'
@@ -11,6 +11,7 @@ import App from './App.svelte'
 
 addMessages(words)
 preferences.apply()
+await tryMadeLanguage()
 loadAnewWhenReplaced()
 const target = document.getElementById('app')
 if (target) mount(App, { target })

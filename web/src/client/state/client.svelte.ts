@@ -134,7 +134,6 @@ export class Client {
       let base = this.kept ? reduce.EMPTY : this.state
       if (open && messages) base = reduce.applyMessages(base, open, messages, true)
       useLanguage(licence.settings.language)
-      document.documentElement.lang = currentLanguage()
       this.stuck = this.kept = false
       this.licence = licence
       this.state = reduce.applyConversations(reduce.applyLicence(base, licence), page)

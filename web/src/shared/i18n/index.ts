@@ -15,6 +15,12 @@ export type Message = string | Extract<ConstructorParameters<typeof IntlMessageF
 let messages = en as Record<string, Message>
 const formats = new Map<string, IntlMessageFormat>()
 let language = 'en'
+/** Stays, whatever language the person's settings name. */
+let made: string | null = null
+const KEY = 'kereru.locale'
+/** The customary tag of an invented right-to-left language; dates and numbers come as in Arabic. */
+const PSEUDO = 'ar-XB'
+const RIGHT_TO_LEFT = /^(ar|dv|fa|he|ku-Arab|ps|sd|ug|ur|yi)(-|$)/
 
 export function t(key: Key, values?: Values): string {
   const message = messages[key] ?? key
@@ -40,11 +46,29 @@ export function isKey(key: string): key is Key {
 /** The language that dates, numbers and the page's direction follow; texts follow where their file exists. */
 export function useLanguage(tag: string): void {
   try {
-    language = new Intl.Locale(tag).toString()
+    language = made ?? new Intl.Locale(tag).toString()
   } catch {
     language = 'en'
   }
   formats.clear()
+  document.documentElement.lang = language
+  document.documentElement.dir = RIGHT_TO_LEFT.test(language) ? 'rtl' : 'ltr'
+}
+
+/** Puts the made language in place for this tab where the address asks for it; call before anything is drawn, after all words were added. */
+export async function tryMadeLanguage(): Promise<void> {
+  let asked = new URLSearchParams(location.search).get('locale')
+  try {
+    if (asked === null) asked = sessionStorage.getItem(KEY)
+    else sessionStorage.setItem(KEY, asked)
+  } catch {
+    // A forbidden store only means that it lasts as long as the page.
+  }
+  if (asked !== 'pseudo') return
+  const { pseudo } = await import('./pseudo')
+  messages = Object.fromEntries(Object.entries(messages).map(([key, message]) => [key, pseudo(message)]))
+  made = PSEUDO
+  useLanguage(PSEUDO)
 }
 
 export function currentLanguage(): string {
