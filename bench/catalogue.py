@@ -22,6 +22,7 @@ MODULES = {
     "mo_slow_disk": "bench.slow_disk",
     "ws_push": "bench.ws:push",
     "ws_idle": "bench.ws:idle",
+    "ws_stalled": "bench.stalled",
     "busy_queue": "bench.loaded:busy_queue",
     "read_10m": "bench.reading",
     "retention": "bench.loaded:retention",
@@ -36,8 +37,9 @@ APART = {"peers": "bench.peers.compare"}
 """Run by name only: these install other people's programs."""
 
 MINUTES = {
-    "mo_ingest": 1.5, "mt_path": 2, "receipts": 1.5, "mo_latency": 2, "mo_slow_disk": 1.5, "ws_push": 1, "ws_idle": 2.5, "busy_queue": 2,
-    "read_10m": 7, "retention": 2, "footprint": 2.5, "crash": 4, "portal": 2, "peers": 6,
+    "mo_ingest": 1.5, "mt_path": 2, "receipts": 1.5, "mo_latency": 2, "mo_slow_disk": 1.5, "ws_push": 1, "ws_idle": 2.5, "ws_stalled": 5,
+    "busy_queue": 2,
+    "read_10m": 7, "retention": 2, "growth": 12, "footprint": 2.5, "crash": 4, "portal": 2, "peers": 6,
 }  # fmt: skip
 """About how long each takes at scale 1 on two cores; `kereru bench all` says so beforehand."""
 

@@ -5,6 +5,8 @@ import base64
 import os
 import struct
 from collections.abc import Callable, Iterable
+from socket import SO_RCVBUF, SOL_SOCKET
+from socket import socket as Socket  # noqa: N812 - a name that does not hide the module's
 from typing import cast
 
 import msgspec
@@ -117,6 +119,18 @@ class SocketClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Gone."""
         self._fail("the connection was lost")
+
+    def pause(self) -> None:
+        """Read no more, with as little room as the system allows."""
+        if self._transport is not None:
+            socket = cast("Socket", self._transport.get_extra_info("socket"))
+            socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self) -> None:
         """Hang up."""
