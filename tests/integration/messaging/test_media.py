@@ -364,6 +364,26 @@ async def test_a_message_deleted_meanwhile_takes_its_files_along(house: House) -
     assert house.tenant.sql("SELECT * FROM file") == []
 
 
+async def test_the_message_log_names_the_files(house: House) -> None:
+    """R96, R97: how it travelled, and each file by name, type and size, but nothing of what is in it; of a withheld text nothing at all (Q26)."""
+    await arrive(house, "restcomm", "Look", png())
+    await house.tenant.run_jobs()
+    async with house.tenant.portal() as portal:
+        [line] = (await portal.get("/api/v1/message-log")).json()["items"]
+        named = {"name": line["files"][0]["name"], "content_type": "image/png", "bytes": len(png()), "state": "ready", "as_media": True}
+        assert (line["kind"], line["files"]) == ("mms", [named])
+        detail = (await portal.get(f"/api/v1/message-log/{line['id']}")).json()
+        assert (detail["kind"], detail["files"]) == ("mms", [named])
+        assert f"File:       {named['name']} (image/png, {len(png())} bytes)" in detail["ticket"]["text"]
+        table = (await portal.get("/api/v1/message-log/export")).text
+        assert f',MMS,"{named["name"]} (image/png, {len(png())} bytes)"' in table
+        house.tenant.sql("UPDATE message SET visibility = 1")
+        [line] = (await portal.get("/api/v1/message-log")).json()["items"]
+        detail = (await portal.get(f"/api/v1/message-log/{line['id']}")).json()
+        assert (line["files"], detail["files"]) == ([], [])
+        assert named["name"] not in detail["ticket"]["text"] + (await portal.get("/api/v1/message-log/export")).text
+
+
 async def test_what_is_blocked_is_not_fetched(house: House) -> None:
     """Q13: a blocked text is kept and shown to nobody; its files are not asked for."""
     house.tenant.sql(

@@ -72,6 +72,16 @@ class RawExchange(msgspec.Struct, frozen=True):
     raw: str
 
 
+class FileSent(msgspec.Struct, frozen=True):
+    """A file of the message, without what is in it. `as_media`: it is part of an MMS; else the other side has a link to it."""
+
+    name: str
+    content_type: str
+    bytes: int
+    state: Literal["coming", "ready", "failed"]
+    as_media: bool
+
+
 class ChangeTold(msgspec.Struct, frozen=True):
     """An entry of the owner's feed that told his programs of it; `number` is its place there, `kind` as in the API."""
 
@@ -114,3 +124,5 @@ class Life(msgspec.Struct, frozen=True):
     waiting: Waiting | None
     exchanges: tuple[RawExchange, ...]
     changes: tuple[ChangeTold, ...]
+    kind: Literal["sms", "mms", "sms_link"] = "sms"
+    files: tuple[FileSent, ...] = ()

@@ -1,11 +1,13 @@
 """Reads the life of a message: one function for all of it, so that the command line and the portal tell the same."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from kereru.kernel import ids
 from kereru.kernel.db import Row, Transaction
 from kereru.kernel.limits import EXCHANGE_DAYS
+from kereru.messaging.attachments import store as attachments
+from kereru.messaging.attachments.model import TRAVELS, State
 from kereru.messaging.errors import NoSuchMessage
 from kereru.messaging.life import store
 from kereru.messaging.life.model import (
@@ -14,6 +16,7 @@ from kereru.messaging.life.model import (
     VISIBILITIES,
     AttemptMade,
     ChangeTold,
+    FileSent,
     Life,
     PartHandedOver,
     RawExchange,
@@ -69,7 +72,19 @@ async def life_of(tx: Transaction, message_id: int, now: datetime) -> Life:
             ChangeTold(ids.made_at(change.id), ids.encode(change.feed_id), change.number, ChangeKind(change.kind).wire, change.version)
             for change in await store.changes(tx, message_id, row.feed_id, since)
         ),
+        kind=TRAVELS[int(row.kind) - 1],
+        files=(await files_of(tx, [row])).get(row.id, ()),
     )
+
+
+async def files_of(tx: Transaction, rows: Sequence[Row]) -> dict[int, tuple[FileSent, ...]]:
+    """The files of these messages, by message, each in order. The caller has checked whose they are."""
+    found: dict[int, tuple[FileSent, ...]] = {}
+    wanted = [row.id for row in rows if row.files]
+    for row in await attachments.of_messages(tx, wanted) if wanted else []:
+        file = FileSent(row.name, row.content_type, row.bytes, State(row.state).wire, row.as_media)
+        found[row.message_id] = (*found.get(row.message_id, ()), file)
+    return found
 
 
 async def _attempts(tx: Transaction, message_id: int) -> tuple[AttemptMade, ...]:

@@ -8,8 +8,8 @@ from kereru.kernel.db import Row, Transaction
 
 _HEAD = """
 SELECT m.provider_id, m.id, m.conversation_id, m.outbound, m.status, m.visibility, m.text, m.client_id, m.attempt, m.segments, m.reason_code,
-  m.reason, m.cut_to, m.arrived_before, m.platform_id, m.carrier_id, m.version, c.remote, c.unread, n.e164, u.id AS user_id, u.name AS user_name,
-  u.feed_id, p.carrier, p.name AS platform_name
+  m.reason, m.cut_to, m.arrived_before, m.kind, m.files, m.platform_id, m.carrier_id, m.version, c.remote, c.unread, n.e164,
+  u.id AS user_id, u.name AS user_name, u.feed_id, p.carrier, p.name AS platform_name
 FROM message m
 JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id

@@ -11,7 +11,7 @@ from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.paging import CursorCodec
 from kereru.messaging.errors import NoSuchMessage
-from kereru.messaging.life.queries import life_of
+from kereru.messaging.life.queries import files_of, life_of
 from kereru.messaging.log import queries, store
 from kereru.messaging.log.detail import MessageDetail, detail
 from kereru.messaging.log.filters import Filters, filters, search_for
@@ -52,8 +52,9 @@ async def list_message_log(
     async with database.transaction(ProviderScope(principal.provider_id)) as tx:
         search = await search_for(tx, principal, asked)
         found = await queries.page(tx, reach(principal), search, before=before, now=clock.now(), limit=limit)
+        files = await files_of(tx, found.rows)
     following = None if found.next is None else cursors.encode(found.next)
-    return LogPage([logged(row) for row in found.rows], following, None if found.next is None else ids.made_at(found.next))
+    return LogPage([logged(row, files.get(row.id, ())) for row in found.rows], following, None if found.next is None else ids.made_at(found.next))
 
 
 @get(
@@ -74,7 +75,8 @@ async def export_message_log(principal: Principal, database: Database, clock: Cl
         for _ in range(EXPORT_PAGES):
             async with database.transaction(ProviderScope(principal.provider_id)) as tx:
                 found = await queries.page(tx, reach(principal), search, before=before, now=now, limit=min(left, EXPORT_PAGE))
-            yield [cells(logged(row)) for row in found.rows]
+                files = await files_of(tx, found.rows)
+            yield [cells(logged(row, files.get(row.id, ()))) for row in found.rows]
             if found.next is None:
                 return
             before, left = found.next, left - len(found.rows)

@@ -8,8 +8,9 @@ import msgspec
 
 from kereru.carriers.encoding import measure
 from kereru.carriers.numbering import display
-from kereru.messaging.life.model import Life, PartHandedOver, RawExchange
-from kereru.messaging.log.model import Named
+from kereru.messaging.attachments.model import Travel
+from kereru.messaging.life.model import FileSent, Life, PartHandedOver, RawExchange
+from kereru.messaging.log.model import WORDS, Named, named
 from kereru.messaging.log.verdict import Verdict, judge
 from kereru.messaging.model import Reason
 
@@ -45,7 +46,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 class MessageDetail(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """Everything about one text (R97). `sids`: the carrier's ids, one a part; `direction`: in the carriers' word. A withheld text is shown to nobody
-    (Q26): `text`, and the exchanges that hold it, are empty then. Raw exchanges are kept for 14 days.
+    (Q26): `text`, its files, and the exchanges that hold it, are empty then. Raw exchanges are kept for 14 days.
     """
 
     id: str
@@ -64,6 +65,8 @@ class MessageDetail(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     characters: int
     encoding: Literal["gsm7", "ucs2"]
     segments: int
+    kind: Travel
+    files: list[FileSent]
     user: Named
     platform: Named
     carrier: str
@@ -99,6 +102,8 @@ def detail(life: Life, now: datetime) -> MessageDetail:
         characters=len(life.text),
         encoding=measured.encoding,
         segments=measured.segments if life.direction == "in" else life.segments,
+        kind=life.kind,
+        files=[] if withheld else list(life.files),
         user=Named(life.user_id, life.user_name),
         platform=Named(life.platform_id, life.platform_name),
         carrier=life.carrier,
@@ -166,6 +171,8 @@ def _ticket(life: Life, from_: str, to: str, verdict: Verdict, steps: list[Step]
         f"Direction:  {'inbound' if life.direction == 'in' else 'outbound-api'}",
         f"Status:     {life.status}{f' ({life.reason.code}: {life.reason.text})' if life.reason else ''}",
         f"Date:       {_time(life.at)}",
+        f"Kind:       {WORDS[life.kind]}",
+        *(f"File:       {named(file)}" for file in (life.files if life.visibility != "withheld" else ())),
         f"Platform:   {life.platform_name} ({life.carrier})",
         f"Our id:     {life.id}",
         "",

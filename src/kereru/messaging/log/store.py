@@ -21,7 +21,8 @@ JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN user_group g ON g.provider_id = u.provider_id AND g.id = u.group_id
 """
-_COLUMNS = """m.id, m.outbound, m.status, m.visibility, m.text, m.segments, m.reason_code, m.reason, v.remote, n.e164, a.id AS assignment_id,
+_COLUMNS = """m.id, m.outbound, m.status, m.visibility, m.text, m.segments, m.kind, m.files, m.reason_code, m.reason,
+  v.remote, n.e164, a.id AS assignment_id,
   u.id AS user_id, u.name AS user, g.id AS group_id, g.name AS group_name"""
 _REACH = " AND (%(whole)s OR g.reseller_id = ANY (%(resellers)s) OR g.id = ANY (%(groups)s))"
 AT: Mapping[str, str] = {

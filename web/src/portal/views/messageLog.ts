@@ -1,10 +1,22 @@
 /** The message log: its shapes, and what a search of it looks for. Promises: a search stands whole in the address, so that a link finds the same texts. */
 import type { Page, Reason, Status } from '../../shared/api/types'
+import { currentLanguage } from '../../shared/i18n'
 import { ask, withQuery, type Level, type Wanted } from '../api'
 
 interface Named {
   id: string
   name: string
+}
+
+export type Travel = 'sms' | 'mms' | 'sms_link'
+
+/** A file of a text, without what is in it. */
+export interface File {
+  name: string
+  content_type: string
+  bytes: number
+  state: 'coming' | 'ready' | 'failed'
+  as_media: boolean
 }
 
 export type Hidden = 'withheld' | 'blocked'
@@ -22,6 +34,8 @@ export interface Logged {
   hidden: Hidden | null
   text: string | null
   segments: number
+  kind: Travel
+  files: File[]
   user: Named
   group: Named
   assignment_id: string
@@ -57,6 +71,8 @@ export interface MessageDetail {
   cut_to: string | null
   characters: number
   segments: number
+  kind: Travel
+  files: File[]
   user: Named
   platform: Named
   carrier: string
@@ -64,6 +80,17 @@ export interface MessageDetail {
   ticket: { subject: string; text: string }
   steps: Step[]
   exchanges: { at: string; kind: string; request_id: string; raw: string }[]
+}
+
+/** How large, as people count. */
+export function sizeOf(bytes: number): string {
+  const [unit, by] =
+    bytes < 1000 ? (['byte', 1] as const) : bytes < 1e6 ? (['kilobyte', 1e3] as const) : (['megabyte', 1e6] as const)
+  return new Intl.NumberFormat(currentLanguage(), {
+    style: 'unit',
+    unit,
+    maximumFractionDigits: by === 1e6 ? 1 : 0,
+  }).format(bytes / by)
 }
 
 /** What is filtered by, besides the words of the body; the names are those of the address. */

@@ -1841,6 +1841,15 @@ export interface components {
             /** @default false */
             shrinkable: boolean;
         };
+        /** FileSent */
+        FileSent: {
+            name: string;
+            content_type: string;
+            bytes: number;
+            /** @enum {string} */
+            state: "coming" | "ready" | "failed";
+            as_media: boolean;
+        };
         /** GroupBody */
         GroupBody: {
             reseller_id: string;
@@ -1988,6 +1997,9 @@ export interface components {
             hidden: "withheld" | "blocked" | null;
             text: string | null;
             segments: number;
+            /** @enum {string} */
+            kind: "sms" | "mms" | "sms_link";
+            files: components["schemas"]["FileSent"][];
             user: components["schemas"]["messaging_log_model_Named"];
             group: components["schemas"]["messaging_log_model_Named"];
             assignment_id: string;
@@ -2060,6 +2072,9 @@ export interface components {
             /** @enum {string} */
             encoding: "gsm7" | "ucs2";
             segments: number;
+            /** @enum {string} */
+            kind: "sms" | "mms" | "sms_link";
+            files: components["schemas"]["FileSent"][];
             user: components["schemas"]["messaging_log_model_Named"];
             platform: components["schemas"]["messaging_log_model_Named"];
             carrier: string;
