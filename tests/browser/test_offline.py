@@ -117,6 +117,26 @@ def test_nothing_is_kept_beyond_the_session(offline_desk: Any, demo: Demo, cable
     expect(me.page.get_by_text("For my eyes")).to_have_count(0)
 
 
+def test_a_conversation_that_is_gone_leaves_nothing(offline_desk: Any, phone: str) -> None:
+    """P57: of a deleted number no browser keeps texts that the list no longer leads to."""
+    me = offline_desk("A")
+    me.open_new(phone)
+    settled(me, "Hello")
+    me.page.evaluate(
+        """async (text) => {
+            const ask = (request) => new Promise((done, fail) => { request.onsuccess = () => done(request.result); request.onerror = fail })
+            const base = await ask(indexedDB.open('kereru'))
+            await ask(base.transaction('threads', 'readwrite').objectStore('threads').put({ id: '1', at: Date.now(), messages: [{ text }] }))
+            base.close()
+        }""",
+        "From a number that was deleted",
+    )
+    me.page.wait_for_function(KEPT, arg="From a number that was deleted")
+    me.send("And now?")
+    me.page.wait_for_function(f"async (text) => !(await ({KEPT})(text))", arg="From a number that was deleted")
+    me.page.wait_for_function(KEPT, arg="And now?")
+
+
 def test_a_new_version_takes_over(offline_desk: Any, phone: str) -> None:
     """No bundle stays for ever: a page comes from the network while there is one, and an older version's files go."""
     me = offline_desk("B")

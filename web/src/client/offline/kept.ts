@@ -1,6 +1,7 @@
 /**
  * What was loaded, kept in this browser so that it can be read without a connection. Promises: one person's at a time, forgotten with the session; no
- * more than CONVERSATIONS rows of the list and the ends of the THREADS last opened; a browser that keeps nothing (a private window) costs nothing else.
+ * more than CONVERSATIONS rows of the list and the ends of the THREADS last opened among them, so that a deleted number leaves nothing; texts that are
+ * past their time are not shown (R44); a browser that keeps nothing (a private window) costs nothing else.
  */
 import type { Conversation, Licence, Message, Session } from '../../shared/api/types'
 import * as reduce from '../../shared/realtime/reducer'
@@ -9,6 +10,8 @@ export const CONVERSATIONS = 200
 export const THREADS = 40
 export const TEXTS = 100
 const PAUSE_MS = 1000
+/** How long texts are kept at the server (R44). */
+const KEPT_MS = 90 * 24 * 3600 * 1000
 
 type User = Session & { user: NonNullable<Session['user']> }
 
@@ -74,7 +77,11 @@ export function readKept(): Promise<Kept | null> {
     if (!head) return null
     let state = reduce.applyLicence(reduce.EMPTY, head.licence)
     state = reduce.applyConversations(state, { items: head.conversations, next: null })
-    for (const { id, messages } of kept) state = reduce.applyMessages(state, id, { items: messages, next: null }, true)
+    const since = Date.now() - KEPT_MS
+    for (const { id, messages } of kept) {
+      const items = messages.filter((message) => Date.parse(message.at) >= since)
+      state = reduce.applyMessages(state, id, { items, next: null }, true)
+    }
     return { session: head.session, licence: head.licence, state }
   })
 }
@@ -120,7 +127,7 @@ export class Keeper {
       if (before && before.session.user.id !== this.session.user.id) await done(threads.clear())
       if (rows) await done(head.put({ session: this.session, licence, conversations: rows }, 'head'))
       for (const thread of changed) await done(threads.put(thread))
-      await prune(threads)
+      await prune(threads, rows)
     })
   }
 
@@ -136,11 +143,13 @@ export class Keeper {
   }
 }
 
-async function prune(threads: IDBObjectStore): Promise<void> {
-  let over = (await done(threads.count())) - THREADS
-  if (over <= 0) return
-  for (const key of await done(threads.index('at').getAllKeys(null, over))) {
-    await done(threads.delete(key))
-    over -= 1
+/** Drop the threads that no row leads to any more, and the oldest of too many. `rows`: the list as it is now; null: as it was. */
+async function prune(threads: IDBObjectStore, rows: readonly Conversation[] | null): Promise<void> {
+  if (rows) {
+    const shown = new Set<IDBValidKey>(rows.map((row) => row.id))
+    for (const key of await done(threads.getAllKeys())) if (!shown.has(key)) await done(threads.delete(key))
   }
+  const over = (await done(threads.count())) - THREADS
+  if (over <= 0) return
+  for (const key of await done(threads.index('at').getAllKeys(null, over))) await done(threads.delete(key))
 }
