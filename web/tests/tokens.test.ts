@@ -43,7 +43,7 @@ test.each(sheets)('no raw colour or length in %s', (name) => {
 test.each(sheets)('every custom property used in %s exists', (name) => {
   const css = styles(name)
   const known = new Set([...tokens.matchAll(/(--[\w-]+)\s*:/g)].map((m) => m[1]))
-  const local = new Set(['--hue', '--it', '--width', '--avatar', '--depth', '--columns'])
+  const local = new Set(['--hue', '--docked', '--it', '--width', '--avatar', '--depth', '--columns'])
   for (const used of css.matchAll(/var\((--[\w-]+)/g)) {
     expect(known.has(used[1]) || local.has(used[1] as string), `${used[1]} in ${name}`).toBe(true)
   }

@@ -10,6 +10,8 @@ class Router {
   search = $state(location.search)
   /** Where somebody wanted to go while something was unsaved. */
   held = $state<string | null>(null)
+  /** Opens a path elsewhere than on this page; true when it has. */
+  divert: ((to: string) => boolean) | null = null
   private readonly guards = new Set<Guard>()
 
   constructor() {
@@ -32,6 +34,7 @@ class Router {
 
   go(to: string, replace = false): void {
     if (to === location.pathname + location.search) return
+    if (this.divert?.(to)) return
     if (to.split('?')[0] !== this.path && this.unsaved) this.held = to
     else this.move(to, replace)
   }

@@ -24,6 +24,7 @@ import { Drafts } from './drafts.svelte'
 import { nameOf } from './naming'
 import { Outbox, outboxStore, type Pending } from './outbox'
 import { gist, Trays } from './tray.svelte'
+import { Windows } from './windows.svelte'
 
 export { failed, nameOf, ownName } from './naming'
 
@@ -59,6 +60,7 @@ export class Client {
 
   readonly trays: Trays
   readonly drafts: Drafts
+  readonly windows: Windows
   private readonly bell = new Bell(() => this.licence?.settings)
   private readonly line: Line
   private readonly outbox: Outbox
@@ -77,6 +79,7 @@ export class Client {
   ) {
     const user = session.user
     this.trays = new Trays(user.id)
+    this.windows = new Windows(user.id, () => this.licence?.settings.text_windows === 'windows')
     this.drafts = new Drafts(user.id, {
       kept: (id) => this.state.conversations[id]?.draft ?? '',
       keep: async (id, text) => {
@@ -160,6 +163,7 @@ export class Client {
     this.line.end()
     this.outbox.end()
     this.drafts.end()
+    this.windows.end()
     this.keeper.end()
     removeEventListener('online', this.hurry)
     clearTimeout(this.startTimer)
@@ -248,7 +252,7 @@ export class Client {
     this.spoken = t('announce.arrived', { who, text: gist(last) })
     const open = () => router.go(`/c/${conversation.id}`)
     const looking = lookedAt()
-    if (!looking || this.openId !== conversation.id)
+    if (!(looking && this.shows(conversation.id)) && !this.windows.isWatched(conversation.id))
       this.bell.arrived({ id: last.id, who, text: gist(last), conversation: conversation.id, looking, open })
   }
 
@@ -286,7 +290,12 @@ export class Client {
 
   /** The conversation on screen, by its address. */
   get openId(): string | null {
-    return /^\/c\/(\d+)$/.exec(router.path)?.[1] ?? null
+    return /^\/(?:c|window)\/(\d+)$/.exec(router.path)?.[1] ?? null
+  }
+
+  /** Whether its texts are on screen in this window. */
+  private shows(id: string): boolean {
+    return this.openId === id || this.windows.open.has(id)
   }
 
   private loadingMore = false
@@ -339,12 +348,13 @@ export class Client {
     setTimeout(() => {
       const more = this.reading.get(id)
       this.reading.delete(id)
-      if (more && this.openId === id && !this.ended) void this.markRead(id)
+      if (more && this.shows(id) && !this.ended) void this.markRead(id)
     }, READ_PAUSE_MS)
   }
 
   async markUnread(id: string): Promise<void> {
     if (this.openId === id) router.go('/')
+    if (this.windows.open.has(id)) this.windows.fold(id, true)
     try {
       const news = await api.markUnread(id)
       this.state = reduce.applyConversation(this.state, news)
@@ -372,17 +382,6 @@ export class Client {
       this.state = reduce.applyConversation(this.state, news)
     } catch (error) {
       this.say(error)
-    }
-  }
-
-  /** Copy a number; says so where the browser does not let us. */
-  async copy(number: string): Promise<boolean> {
-    try {
-      await navigator.clipboard.writeText(number)
-      return true
-    } catch {
-      this.word = t('details.copy.failed')
-      return false
     }
   }
 

@@ -4,6 +4,7 @@ import { t, type Key } from '../../shared/i18n'
 import { router } from '../../shared/router.svelte'
 import type { Entry } from '../../shared/ui/Menu.svelte'
 import { ownName, type Client } from './client.svelte'
+import { windowsPossible } from './windows.svelte'
 import { addressOf, numberOf, waysToText } from './ways'
 
 export const KINDS: NumberKind[] = ['mobile', 'work', 'home', 'fax', 'pager', 'other']
@@ -43,8 +44,19 @@ export function textEntries(client: Client, contact: Pick<Contact, 'numbers'>): 
   }))
 }
 
+/** Copy a number; says so where the browser does not let us. */
+export async function copy(client: Client, number: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(number)
+    return true
+  } catch {
+    client.word = t('details.copy.failed')
+    return false
+  }
+}
+
 function copyEntry(client: Client, number: string, text: string): Entry {
-  return { id: `copy-${number}`, text, run: () => void client.copy(number) }
+  return { id: `copy-${number}`, text, run: () => void copy(client, number) }
 }
 
 export function contactEntries(client: Client, contact: Contact, edit: (() => void) | null): Entry[] {
@@ -76,11 +88,20 @@ export function conversationEntries(client: Client, conversation: Conversation):
     },
   ]
   return apart(
-    here ? [] : acts.slice(0, 1),
+    here ? [] : [...acts.slice(0, 1), ...places(client, conversation.id)],
     own.filter((entry) => !here || !entry.id.endsWith(`-${conversation.number_id}`)),
     conversation.unread === 0 ? acts.slice(1) : [],
     person,
   )
+}
+
+/** R62: beside what is open already, at the bottom or in a window of its own. */
+function places(client: Client, id: string): Entry[] {
+  const { windows } = client
+  const panel: Entry = { id: 'dock', text: t('dock.open'), run: () => windows.dock(id) }
+  const float = () => (windows.float(id) ? undefined : (client.word = t('windows.blocked')))
+  const own: Entry = { id: 'float', text: t('windows.float'), run: float }
+  return [...(windows.fits > 0 && !windows.open.has(id) ? [panel] : []), ...(windowsPossible() ? [own] : [])]
 }
 
 function apart(...groups: Entry[][]): Entry[] {
