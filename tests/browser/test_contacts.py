@@ -130,6 +130,20 @@ def test_a_long_press_is_a_right_click(desk: Desks, phone: str) -> None:
     assert me.page.url.endswith("/"), "the press did not open the conversation"
 
 
+def test_two_devices_show_the_same_contacts(desk: Desks, phone: str) -> None:
+    """R73: what is added, changed or deleted on one is on the other at once, also somebody with whom nobody texts."""
+    first, second = desk("A", at="/contacts"), desk("A", at="/contacts")
+    people = second.page.get_by_role("list", name=say("contacts.title"))
+    expect(people).to_contain_text(say("source.colleague"))
+    first.page.get_by_role("button", name=say("contact.add.button")).click()
+    keep(first, "Mia Ruiz", (phone, "mobile"))
+    expect(people).to_contain_text("Mia Ruiz")
+    first.page.get_by_role("button", name="Edit Mia Ruiz").click()
+    keep(first, "Mia Paz")
+    expect(people).to_contain_text("Mia Paz")
+    expect(people).not_to_contain_text("Mia Ruiz")
+
+
 def test_search_by_name_and_by_digits(desk: Desks, demo: Demo, phone: str) -> None:
     """P9: as typed; colleagues are there without being added (R61), and nobody else."""
     me = desk("B", at="/contacts")

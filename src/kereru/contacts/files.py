@@ -68,7 +68,8 @@ def _read_cards(text: str) -> tuple[list[ContactBody], list[str]]:
         if card.whole:
             found.append(_fitting(_of_card(card), unread))
         else:
-            unread.append(f"Contact {count} of the file breaks off.")
+            name = card.first("fn")
+            unread.append(f"{_flat(name.text)[:40] if name else '?'}: this card breaks off.")
     if not some:
         raise UnreadableFile
     return found, unread

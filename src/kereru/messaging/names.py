@@ -1,4 +1,7 @@
-"""Telling somebody's programs that a number has another name now. A conversation stores no name, so its version does not count it (design §6)."""
+"""Telling somebody's programs that a number has another name now, or that there are other contacts.
+
+A conversation stores no name, so its version does not count it (design §6). A change of no conversation says: read contacts again, if you show any.
+"""
 
 from collections.abc import Sequence
 
@@ -17,7 +20,10 @@ _MOST = 500
 
 
 async def tell_renamed(tx: Transaction, provider_id: int, user_id: int, numbers: Sequence[str]) -> None:
-    """A change for each of the user's conversations with these numbers; the last thing in a transaction, since it takes the feed's lock."""
-    if numbers:
-        rows = await tx.rows(_WITH, {"user": user_id, "numbers": list(numbers), "most": _MOST})
-        await append(tx, provider_id, [Entry(row.feed_id, ChangeKind.CONVERSATION_CHANGED, row.version, row.id) for row in rows])
+    """A change for each of the user's conversations with these numbers, and one of none; the last thing in a transaction, since it takes the feed's
+    lock.
+    """
+    rows = await tx.rows(_WITH, {"user": user_id, "numbers": list(numbers), "most": _MOST}) if numbers else []
+    feed_id = await tx.value("SELECT feed_id FROM end_user WHERE provider_id = scope_provider() AND id = %(user)s", {"user": user_id})
+    told = [Entry(row.feed_id, ChangeKind.CONVERSATION_CHANGED, row.version, row.id) for row in rows]
+    await append(tx, provider_id, [*told, Entry(feed_id, ChangeKind.CONVERSATION_CHANGED, 0)])

@@ -58,6 +58,8 @@ export class Client {
   readonly usable = $derived(this.state.numbers.filter((number) => number.can.includes('send')))
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
+  /** Goes up whenever contacts may be others than before. */
+  names = $state(0)
   readonly trays: Trays
   readonly drafts: Drafts
   readonly windows: Windows
@@ -230,6 +232,7 @@ export class Client {
   }
 
   private apply(changes: Change[]): void {
+    if (changes.some((c) => c.kind === 'conversation.changed' && !c.conversation)) this.names++
     const known = this.state.messages
     const arrived = changes.filter((c) => c.kind === 'message.received' && c.message && !known[c.message.id])
     const failed = changes.some(
@@ -272,6 +275,7 @@ export class Client {
       if (open && messages) state = reduce.applyMessages(state, open, messages, true)
       this.licence = licence
       this.state = state
+      this.names++
       this.flush()
     } catch (error) {
       if (!this.gone(error) && !this.ended) setTimeout(() => void this.resync(), 1000 + Math.random() * 2000)
