@@ -49,6 +49,8 @@ export class Client {
   resending = $state.raw<ReadonlySet<string>>(new Set())
   /** The contact that is being written down. */
   editing = $state.raw<{ contact: Contact | null; start: { name: string; number: string } } | null>(null)
+  /** Somebody asked for the search; its field takes the focus as soon as it is there. */
+  seeking = $state(false)
   /** The open conversation stays in the New group while it is open, so that the list does not jump under the pointer. */
   heldNew = $state<string | null>(null)
 
@@ -331,6 +333,17 @@ export class Client {
     if (!next) return null
     const page = await api.messages(id, next)
     return () => (this.state = reduce.applyMessages(this.state, id, page, false))
+  }
+
+  /** Fetch back to this text, so that it can be shown where it stands; whether it is there. */
+  async reach(id: string, message: string): Promise<boolean> {
+    for (;;) {
+      const thread = this.state.threads[id]
+      if (!thread || thread.ids.includes(message)) return thread !== undefined
+      if (!thread.next || reduce.compareIds(thread.ids[0] ?? '', message) < 0) return false
+      const page = await api.messages(id, thread.next, 200)
+      this.state = reduce.applyMessages(this.state, id, page, false)
+    }
   }
 
   private readonly reading = new Map<string, boolean>()

@@ -10,6 +10,7 @@ import type {
   Contact,
   ContactDraft,
   Conversation,
+  Found,
   Imported,
   Licence,
   LicenceNumber,
@@ -145,6 +146,9 @@ export const api = {
     }),
   preflight: (outgoing: Outgoing, signal?: AbortSignal) =>
     call<Preflight>('POST', '/messages/preflight', outgoing, signal),
+  /** Texts by their words in one conversation or all, newest first; people by number or name. */
+  search: (q: string, conversation: string | null = null, cursor: string | null = null, limit = 20) =>
+    call<Found>('GET', `/search${query({ q, conversation, cursor, limit })}`),
   contacts: (q: string, which: 'all' | 'personal' | 'colleagues', cursor: string | null = null, limit = 50) =>
     call<Page<Contact>>('GET', `/contacts${query({ q: q || null, which, cursor, limit })}`),
   addContact: (draft: ContactDraft) => call<Contact>('POST', '/contacts', draft),

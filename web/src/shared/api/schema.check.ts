@@ -38,7 +38,9 @@ export const checked: [
   Same<ours.Preflight, Theirs['Preflight']>,
   Same<ours.Change, Theirs['PresentedChange']>,
   Same<ours.Changes, Theirs['ChangePage']>,
+  Same<ours.Found, Theirs['SearchPage']>,
 ] = [
+  true,
   true,
   true,
   true,

@@ -87,6 +87,17 @@ export type Windows = 'docked' | 'windows'
 /** No sound and no notice from `begin` until `end`, hours and minutes in the user's time zone. */
 export type QuietHours = components['schemas']['QuietHours']
 
+/** A stretch of a text that was looked for; code points from 0. */
+export type TextMark = components['schemas']['Mark']
+
+/** What a search found: texts, newest first, with the conversations they stand in; people on the first page. */
+export interface Found {
+  items: { message: Message; marks: TextMark[] }[]
+  next: string | null
+  conversations: Conversation[]
+  people: Conversation[]
+}
+
 /** A country that numbers can be typed for without its code. */
 export interface Region {
   region: string
