@@ -37,7 +37,8 @@ async def run(options: Options) -> list[Result]:
     """The benchmark; one result for each kind of reading."""
     with running_world(people=PEOPLE) as world:
         begun = time.monotonic()
-        await asyncio.to_thread(_fill, world, options.scale)
+        texts, conversations = round(TEXTS * options.scale), max(PEOPLE, round(CONVERSATIONS * options.scale))
+        await asyncio.to_thread(fill, world, texts=texts, conversations=conversations, weeks=WEEKS)
         say(f"read_10m: data made in {time.monotonic() - begun:.0f} s")
         owners = _owners(world)
         codec = CursorCodec(load_or_make_key(world.home / "kereru" / "master.key"))
@@ -123,12 +124,11 @@ class Reading:
         return Figures(percentile(took, 0.5), TIMES, meter.stop())
 
 
-def _fill(world: World, scale: float) -> None:
-    """Conversations spread over the numbers, texts over the conversations and over twelve weeks; two hundred changes for each feed."""
-    texts, conversations = round(TEXTS * scale), max(PEOPLE, round(CONVERSATIONS * scale))
-    names = {"p": world.company.provider_id, "platform": world.company.platform_id, "texts": texts, "conversations": conversations, "weeks": WEEKS}
+def fill(world: World, *, texts: int, conversations: int, weeks: int) -> None:
+    """Conversations spread over the numbers, texts over the conversations and over the weeks; two changes for each conversation."""
+    names = {"p": world.company.provider_id, "platform": world.company.platform_id, "texts": texts, "conversations": conversations, "weeks": weeks}
     with psycopg.connect(world.url, autocommit=True) as connection:
-        for week in range(WEEKS + 1):
+        for week in range(weeks + 1):
             connection.execute("CALL make_partitions(0, now() - make_interval(weeks => %s))", [week])
         for statement in _FILL.split(";\n"):
             connection.execute(statement.encode(), names)

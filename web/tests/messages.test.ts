@@ -35,6 +35,8 @@ test('no message is left over', () => {
     /^log\.who\.(nobody|wait|us|carrier|recipient|customer)$/,
     /^settings\.tune\.(calls|drop|bell|wood|rise|dusk)$/,
     /^log\.ticket\.(carrier|ours)$/,
+    /^log\.kind\.(sms|mms|sms_link)$/,
+    /^log\.file\.(coming|failed)$/,
   ]
   const unused = Object.keys(en).filter(
     (key) => !sources.includes(`'${key}'`) && !families.some((family) => family.test(key)),

@@ -23,6 +23,7 @@ import { Bell } from './bell'
 import { Drafts } from './drafts.svelte'
 import { nameOf } from './naming'
 import { Outbox, outboxStore, type Pending } from './outbox'
+import { Expected } from './expected'
 import { gist, Trays } from './tray.svelte'
 import { Windows } from './windows.svelte'
 
@@ -63,6 +64,7 @@ export class Client {
   /** Goes up whenever contacts may be others than before. */
   names = $state(0)
   readonly trays: Trays
+  readonly expected = new Expected()
   readonly drafts: Drafts
   readonly windows: Windows
   private readonly bell = new Bell(() => this.licence?.settings)
@@ -323,7 +325,7 @@ export class Client {
   async load(id: string): Promise<void> {
     const [conversation, page] = await Promise.all([
       this.state.conversations[id] ?? api.conversation(id),
-      api.messages(id),
+      this.expected.take(id),
     ])
     this.state = reduce.applyMessages(reduce.applyConversation(this.state, conversation), id, page, true)
   }
