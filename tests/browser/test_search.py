@@ -1,4 +1,4 @@
-"""Search over all own conversations, through the real server (issue 5, point 9; P9): as one types, by keyboard, to where a text stands, on a phone."""
+"""Search over all own conversations, through the real server (issue 5 point 9, P9): as one types, by keyboard, to where a text stands, on phones."""
 
 from collections.abc import Iterator
 
