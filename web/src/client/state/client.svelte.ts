@@ -59,6 +59,8 @@ export class Client {
   readonly unread = $derived(reduce.unreadTotal(this.state))
   readonly questions = $derived(this.state.numbers.filter((number) => number.ask && !this.answered.has(number.id)))
   readonly usable = $derived(this.state.numbers.filter((number) => number.can.includes('send')))
+  /** R23: off, only numbers known to be mobile are texted. */
+  readonly anyNumber = $derived(this.licence?.settings.any_number ?? true)
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
   /** Goes up whenever contacts may be others than before. */

@@ -74,7 +74,7 @@ export function contactEntries(client: Client, contact: Contact, edit: (() => vo
 /** R89 for one conversation's row or title. An entry whose system is not here yet (calls, CRM) is absent. */
 export function conversationEntries(client: Client, conversation: Conversation): Entry[] {
   const here = client.openId === conversation.id
-  const own = textEntries(client, { numbers: [{ ...numberOf(conversation) }] })
+  const own = textEntries(client, { numbers: [numberOf(conversation, client.anyNumber)] })
   const acts: Entry[] = [
     { id: 'open', text: t('offer.open'), run: () => router.go(`/c/${conversation.id}`) },
     { id: 'unread', text: t('conversation.mark-unread'), run: () => void client.markUnread(conversation.id) },

@@ -1,6 +1,7 @@
 /**
  * The ways to text somebody: every number of theirs that can be tried × every own number that may send (R54 to R58, R61). Pure. What is not in the list
- * is not offered: a fax, one's own number, a pair that was blocked or has stopped (R55, G17).
+ * is not offered: a fax, one's own number, a pair that was blocked or has stopped (R55, G17), and, for who texts mobile numbers only, what is not known to
+ * be one and never wrote (R25, R26, Q19).
  */
 import type { ContactNumber, Conversation, LicenceNumber } from '../../shared/api/types'
 
@@ -24,12 +25,13 @@ export function waysToText(
   const mine = new Set(own.map((number) => number.number))
   const senders = own.filter((number) => number.can.includes('send'))
   return theirs.flatMap((number) => {
-    if (!number.can.includes('text') || mine.has(number.number)) return []
+    if (mine.has(number.number)) return []
     const held = conversations.filter((one) => one.remote === number.number)
     if (held.some((one) => one.stopped)) return []
     return senders.flatMap((sender) => {
       const conversation = held.find((one) => one.number_id === sender.id) ?? null
-      if (conversation && !conversation.can.includes('send')) return []
+      const may = conversation ? conversation.can.includes('send') : number.can.includes('text')
+      if (!may) return []
       return {
         to: number.number,
         display: number.display,
@@ -48,14 +50,14 @@ export function addressOf(way: Way): string {
   return `/new?${new URLSearchParams({ to: way.to, number: way.own.id })}`
 }
 
-/** The other side of a conversation, as a contact's number. */
-export function numberOf(conversation: Conversation): Theirs {
+/** The other side of a conversation, as a contact's number; `any` says that all numbers may be texted and not only those known to be mobile. */
+export function numberOf(conversation: Conversation, any = true): Theirs {
   const plain = /^\+\d{7,15}$/.test(conversation.remote) || conversation.can.includes('send')
   return {
     number: conversation.remote,
     display: conversation.remote_display,
     kind: 'other',
     label: '',
-    can: plain ? ['text'] : [],
+    can: plain && (any || conversation.name_source === 'mobile') ? ['text'] : [],
   }
 }
