@@ -364,6 +364,15 @@ async def test_a_message_deleted_meanwhile_takes_its_files_along(house: House) -
     assert house.tenant.sql("SELECT * FROM file") == []
 
 
+@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
+async def test_a_stop_in_the_caption_of_a_picture_is_a_stop(house: House, carrier: str) -> None:
+    """G17, G35: before the picture is fetched, and whether it ever is."""
+    await arrive(house, carrier, " Stop! ", png())
+    who = "ana" if carrier == "restcomm" else "ben"
+    assert (await received(house, carrier))["consent"] == "stop"
+    assert (await house.send(who, "Hello")).json()["code"] == "stopped"
+
+
 async def test_the_message_log_names_the_files(house: House) -> None:
     """R96, R97: how it travelled, and each file by name, type and size, but nothing of what is in it; of a withheld text nothing at all (Q26)."""
     await arrive(house, "restcomm", "Look", png())

@@ -145,16 +145,18 @@ def ending_of(name: str) -> str:
 def clean_name(given: str, kind: FileType) -> str:
     """A name that is safe on every screen and disk, with the ending that its content deserves (bad inputs 13, 82)."""
     base = given.replace("\\", "/").rpartition("/")[2]
+    base = base.translate(_NOT_IN_NAMES)
     base = "".join(each for each in unicodedata.normalize("NFC", base) if unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     stem, dot, ending = base.rpartition(".")
     own = {kind.ending} | ({"jpeg"} if kind is JPEG else {"mpg"} if kind is MPEG else set[str]())
     keeps = bool(dot) and ending.lower() in own
     stem = (stem if dot and (keeps or 0 < len(ending) <= 5) else base).strip(" .") or "file"
-    if stem.upper() in _RESERVED:
+    if stem.partition(".")[0].strip().upper() in _RESERVED:
         stem = f"_{stem}"
     return f"{stem[:FILE_NAME_CHARACTERS]}.{ending.lower() if keeps else kind.ending}"
 
 
+_NOT_IN_NAMES = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 _RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", *(f"COM{n}" for n in range(1, 10)), *(f"LPT{n}" for n in range(1, 10))})
 
 

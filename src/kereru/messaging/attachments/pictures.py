@@ -85,7 +85,7 @@ def _picture(order: Order) -> Outcome:
 
 def _anew(picture: Image.Image, frames: int, target: str) -> tuple[int, int]:
     """The same picture without anything but its pixels, its colours' profile and, if it moves, its times."""
-    kind = picture.format or ""
+    kind = _kind(picture)
     if frames > 1 and kind in ("GIF", "PNG", "WEBP"):
         loop = int(picture.info.get("loop", 0))
         moving = [frame.copy() for frame in ImageSequence.Iterator(picture)]
@@ -99,8 +99,17 @@ def _anew(picture: Image.Image, frames: int, target: str) -> tuple[int, int]:
     upright.load()
     _bare(upright)
     # "keep": as well as it was, where the picture need not be turned.
-    upright.save(target, format=kind, **({"quality": 92 if turned else "keep", "exif": b"", "comment": b""} if kind == "JPEG" else {}))
+    upright.save(
+        target,
+        format=kind,
+        **({"quality": "keep" if picture.format == "JPEG" and not turned else 92, "exif": b"", "comment": b""} if kind == "JPEG" else {}),
+    )
     return upright.size
+
+
+def _kind(picture: Image.Image) -> str:
+    """A phone's JPEG may hold its depth or a brighter version as a second picture; only the first is the picture."""
+    return "JPEG" if picture.format == "MPO" else picture.format or ""
 
 
 def _bare(picture: Image.Image) -> None:
@@ -110,7 +119,7 @@ def _bare(picture: Image.Image) -> None:
 
 def _shrunk(picture: Image.Image, frames: int, most: int, target: str) -> tuple[str, tuple[int, int]]:
     """The largest version of at most `most` bytes, as JPEG."""
-    if frames > 1:
+    if frames > 1 and _kind(picture) != "JPEG":
         raise _Problem("cannot_shrink")
     plain = _on_white(ImageOps.exif_transpose(picture))
     for side in _SIDES:

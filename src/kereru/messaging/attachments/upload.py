@@ -4,12 +4,14 @@ Promises (bad inputs 42, 57, 59, 83): what is too large, too slow, cut off or od
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # pyright: ignore[reportUnknownVariableType]
 
+from kereru.kernel.errors import Unavailable
 from kereru.messaging.attachments.errors import EmptyFile, FileTooLarge, NotAFileForm, UploadCutOff
 
 PIECE_S = 15.0
@@ -27,9 +29,9 @@ class Received(msgspec.Struct, frozen=True):
 
 
 async def receive(pieces: AsyncIterator[bytes], content_type: str, length: str | None, target: Path, most: int) -> Received:
-    """Write the part called "file" to `target`. Raises NotAFileForm, FileTooLarge, EmptyFile, UploadCutOff."""
+    """Write the part called "file" to `target`. Raises NotAFileForm, FileTooLarge, EmptyFile, UploadCutOff, Unavailable (the disk is full)."""
     boundary = _boundary(content_type)
-    if length is not None and (not length.isdigit() or len(length) > 12 or int(length) > most + FORM_BYTES):
+    if length is not None and (not length.isascii() or not length.isdigit() or len(length) > 12 or int(length) > most + FORM_BYTES):
         raise FileTooLarge(too_large(most))
     reading = _Reading(target, most)
     try:
@@ -90,11 +92,21 @@ class _Reading:
             self.bytes += len(piece)
             if self.bytes > self._most:
                 raise FileTooLarge(too_large(self._most))
-            self._file.write(piece)
+            with _disk():
+                self._file.write(piece)
 
     def close(self) -> None:
         """Nothing more comes."""
-        self._file.close()
+        with _disk():
+            self._file.close()
+
+
+@contextmanager
+def _disk() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable from error
 
 
 async def _read(pieces: AsyncIterator[bytes], parser: PushMultipartParser, reading: _Reading) -> None:

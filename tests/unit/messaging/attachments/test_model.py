@@ -157,12 +157,14 @@ def test_links_stand_on_lines_of_their_own() -> None:
     ("CON", "text/csv", "_CON.csv"),
     ("con.txt", "text/plain", "_con.txt"),
     ("photo\u202egpj.exe", "image/jpeg", "photogpj.jpg"),
-    ("a\r\nSet-Cookie: x.png", "image/png", "aSet-Cookie: x.png"),
+    ("a\r\nSet-Cookie: x.png", "image/png", "aSet-Cookie_ x.png"),
     ("x" * 300 + ".pdf", "application/pdf", "x" * 120 + ".pdf"),
     ("", "image/gif", "file.gif"),
     ("Größe.bmp", "image/bmp", "Größe.bmp"),
     ("page.html", "text/plain", "page.txt"),
     ("v1.2 final", "application/pdf", "v1.2 final.pdf"),
+    ("con.foo.txt", "text/plain", "_con.foo.txt"),
+    ('a:b?"<c>|d*.txt', "text/plain", "a_b___c__d_.txt"),
 ])  # fmt: skip
 def test_names_are_ours(given: str, content_type: str, clean: str) -> None:
     """Bad inputs 13, 82: no path, no control or direction character, no reserved name, the ending that the content deserves."""
