@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 WIDTH, HEIGHT = 380, 250
-LEFT, TOP, RIGHT, BOTTOM = 52, 44, 14, 40
+LEFT, TOP, RIGHT, BOTTOM = 52, 44, 34, 40
 _COLOURS = ("#1f6feb", "#b35900")
 
 
