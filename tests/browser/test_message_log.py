@@ -11,6 +11,9 @@ from playwright.sync_api import Locator, expect
 
 from demo_fixture import Account, Demo, Http, eventually
 
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""One pixel."""
+
 
 class Log:
     """The portal of one account, at the tab of one level."""
@@ -44,6 +47,27 @@ def owner(demo: Demo, operator: Account) -> dict:
     """User A, as the portal knows them: ids of all levels."""
     listed = demo.signed_in(operator).get("/api/v1/assignments")["items"]
     return next(one for one in listed if one["number"] == demo.user("A").numbers[0].number)
+
+
+def test_files_are_named_and_not_shown(desk: Desks, demo: Demo, operator: Account, owner: dict, new_phone: Callable[[], str]) -> None:
+    """R96, R97: how many in the list; on the text's page how it travelled, and each by name, type and size."""
+    number, phone = demo.user("A").numbers[0], new_phone()
+    demo.phone_sends(phone, number.number, f"Look {phone[-4:]}", [{"data": PICTURE, "content_type": "image/png"}])
+    portal = demo.signed_in(operator)
+    eventually(lambda: [one for one in portal.get("/api/v1/message-log")["items"] if [file["state"] for file in one["files"]] == ["ready"]])
+    log = Log(desk, demo, operator, "user", owner["user"]["id"])
+    line = log.rows.filter(has_text=f"Look {phone[-4:]}")
+    expect(line).to_contain_text("1 file")
+    line.get_by_role("link").first.click()
+    expect(log.sheet).to_contain_text("MMS")
+    files = log.sheet.get_by_role("list", name=say("log.files"))
+    expect(files).to_contain_text(re.compile(r"\.png\s*image/png, \d+ bytes"))
+    expect(log.sheet.get_by_role("img", name=re.compile("png"))).to_have_count(0)
+    for scheme, width in LOOKS:
+        log.page.emulate_media(color_scheme=scheme)
+        log.page.set_viewport_size({"width": width, "height": 844})
+        log.window.no_side_scroll()
+        log.window.accessible()
 
 
 def send(me: Http, number: str, to: str, text: str) -> str:

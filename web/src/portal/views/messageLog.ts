@@ -84,11 +84,16 @@ export interface MessageDetail {
 
 /** How large, as people count. */
 export function sizeOf(bytes: number): string {
-  const [unit, by] =
-    bytes < 1000 ? (['byte', 1] as const) : bytes < 1e6 ? (['kilobyte', 1e3] as const) : (['megabyte', 1e6] as const)
+  const [unit, by, unitDisplay] =
+    bytes < 1e3
+      ? (['byte', 1, 'long'] as const)
+      : bytes < 1e6
+        ? (['kilobyte', 1e3, 'short'] as const)
+        : (['megabyte', 1e6, 'short'] as const)
   return new Intl.NumberFormat(currentLanguage(), {
     style: 'unit',
     unit,
+    unitDisplay,
     maximumFractionDigits: by === 1e6 ? 1 : 0,
   }).format(bytes / by)
 }
