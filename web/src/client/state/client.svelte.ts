@@ -332,22 +332,11 @@ export class Client {
     this.state = reduce.applyMessages(reduce.applyConversation(this.state, conversation), id, page, true)
   }
 
-  async olderMessages(id: string): Promise<(() => void) | null> {
+  async olderMessages(id: string, limit?: number): Promise<(() => void) | null> {
     const next = this.state.threads[id]?.next
     if (!next) return null
-    const page = await api.messages(id, next)
+    const page = await api.messages(id, next, limit)
     return () => (this.state = reduce.applyMessages(this.state, id, page, false))
-  }
-
-  /** Fetch back to this text, so that it can be shown where it stands; whether it is there. */
-  async reach(id: string, message: string): Promise<boolean> {
-    for (;;) {
-      const thread = this.state.threads[id]
-      if (!thread || thread.ids.includes(message)) return thread !== undefined
-      if (!thread.next || reduce.compareIds(thread.ids[0] ?? '', message) < 0) return false
-      const page = await api.messages(id, thread.next, 200)
-      this.state = reduce.applyMessages(this.state, id, page, false)
-    }
   }
 
   private readonly reading = new Map<string, boolean>()

@@ -95,6 +95,27 @@ export function conversationEntries(client: Client, conversation: Conversation):
   )
 }
 
+/** R68: what the title bar's menu offers, wherever a conversation stands. `block`: asks about blocking, where that may be. */
+export function titleEntries(
+  client: Client,
+  conversation: Conversation,
+  newest: string | null,
+  block: (() => void) | null,
+): Entry[] {
+  const { id, stopped, blocked } = conversation
+  const stop: Entry = {
+    id: 'stop',
+    text: t('stopped.note'),
+    detail: t('stopped.note.help'),
+    run: () => void client.judge(conversation, 'stop', newest),
+  }
+  return [
+    { id: 'unread', text: t('conversation.mark-unread'), run: () => void client.markUnread(id) },
+    ...(stopped ? [] : [stop]),
+    ...(block ? [{ id: 'block', text: t(blocked ? 'unblock.dots' : 'block.dots'), run: block }] : []),
+  ]
+}
+
 /** R62: beside what is open already, at the bottom or in a window of its own. */
 function places(client: Client, id: string): Entry[] {
   const { windows } = client

@@ -77,8 +77,13 @@ export class Windows {
 
   /** Whether `to` was opened elsewhere than in the pane: where the conversation is already, or in a window of its own if that is wanted. */
   divert(to: string): boolean {
-    const id = /^\/c\/(\d+)$/.exec(to)?.[1]
+    const [, id, at] = /^\/c\/(\d+)(\?.*)?$/.exec(to) ?? []
     if (!id || !windowsPossible()) return false
+    // A text that was searched for is shown where there is room to look around.
+    if (at) {
+      this.close(id)
+      return false
+    }
     if (this.has(id)) {
       if (this.fits > 0) this.dock(id)
       else this.close(id)
