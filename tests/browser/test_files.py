@@ -9,7 +9,7 @@ import pytest
 from browser_client import LOOKS, Client, say
 from browser_desks import Desks
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from demo_fixture import Demo, eventually
 
@@ -159,3 +159,69 @@ def test_axe_finds_nothing_about_files(desk: Desks, demo: Demo, phone: str, sche
     if folder := os.environ.get("FILES_SHOTS"):
         me.page.screenshot(path=f"{folder}/files-{scheme}-{width}.png")
     me.accessible()
+
+
+def test_an_upload_can_be_stopped(desk: Desks, demo: Demo, phone: str) -> None:
+    """R69: while it goes up there is a way to stop it; nothing of it is left, and the text goes without it."""
+    desk.allow("net::ERR_")
+    me = desk("A")
+    me.open_new(phone)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    me.page.route("**/api/v1/attachments", hold)
+    me.page.evaluate(DROP, handed("blue.jpg", "image/jpeg", picture()))
+    expect(tray(me).get_by_role("progressbar", name=say("files.progress", name="blue.jpg"))).to_be_visible()
+    me.composer.fill("Never mind the picture")
+    expect(me.send_button).to_have_attribute("aria-disabled", "true")
+    with me.page.expect_event("requestfailed", lambda request: request.url.endswith("/attachments")):
+        me.page.get_by_role("button", name=say("files.cancel", name="blue.jpg")).click()
+    expect(tray(me)).to_have_count(0)
+    expect(me.composer).to_have_value("Never mind the picture")
+    me.send_button.click()
+    me.delivered("Never mind the picture")
+    me.phone_gets(phone, "Never mind the picture")
+    assert len(held) == 1
+    assert [text["media"] for text in demo.phone_has(phone) if text["text"] == "Never mind the picture"] == [[]]
+
+
+SOUND = (b"\xff\xfb\x90\x64" + bytes(413)) * 80
+"""Two seconds of silence: MPEG-1 layer III frames of 128 kbit/s at 44.1 kHz that hold nothing (ISO 11172-3, 2.4.1)."""
+FILM = """async () => {
+  const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 })
+  const pen = canvas.getContext('2d')
+  const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: 'video/mp4;codecs=vp9' })
+  const parts = []
+  recorder.ondataavailable = (event) => parts.push(event.data)
+  const done = new Promise((stopped) => (recorder.onstop = stopped))
+  recorder.start()
+  for (let frame = 0; frame < 40; frame += 1) {
+    pen.fillStyle = frame % 2 ? 'teal' : 'white'
+    pen.fillRect(0, 0, 64, 48)
+    await new Promise((next) => requestAnimationFrame(next))
+  }
+  recorder.stop()
+  await done
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer())
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))
+}"""
+"""Chromium records one of its own: a film that every Chromium can show."""
+
+
+def test_a_received_sound_and_a_film_can_be_played(desk: Desks, demo: Demo, phone: str) -> None:
+    """R110, R134: they stand in the conversation with the browser's own controls, and run."""
+    me = desk("A")
+    me.open_new(phone)
+    film = me.page.evaluate(FILM)
+    for kind, content in (("audio/mpeg", base64.b64encode(SOUND).decode()), ("video/mp4", film)):
+        demo.phone_sends(phone, demo.user("A").numbers[0].number, kind, media=[{"data": content, "content_type": kind}])
+        expect(me.bubble(kind)).to_be_visible()
+    for name in ("audio", "video"):
+        player = me.page.get_by_role("list", name="Texts").locator(name)
+        expect(player).to_be_visible()
+        assert player.evaluate("(player) => player.controls")
+        player.evaluate("(player) => { player.muted = true; return player.play() }")
+        me.page.wait_for_function("(name) => document.querySelector(`[aria-label=Texts] ${name}`).currentTime > 0", arg=name)
+        assert player.evaluate("(player) => player.error") is None
