@@ -1,16 +1,18 @@
-"""Takes the pictures in docs/images: `python tests/browser/take_screenshots.py`, with the environment's Python.
+"""Takes the pictures in docs/images: `python tests/browser/take_screenshots.py`, with the environment's Python; behind it, some of their kinds:
+client portal numbers simulators screens failed.
 
 It starts a demo of its own, lets invented people text through the simulators, and looks at the result with Chromium. Everything on the pictures is
 the running product's own work but the times: those are told by the story below, so that the same sources make the same pictures on any day.
 """
 
+import io
 import json
 import re
 import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
+from PIL import Image  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, WebSocketRoute, expect, sync_playwright  # noqa: E402
 
 from demo_fixture import Account, Demo, Http, eventually, start_demo, stop_demo  # noqa: E402
@@ -28,6 +31,8 @@ IMAGES = Path(__file__).parents[2] / "docs" / "images"
 NOW = datetime(2026, 3, 12, 10, 46, 20, tzinfo=ZoneInfo("America/New_York"))
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 CUSTOMER = "+12025550142"
+SHEET, GAP = 560, 12
+"""Height of a screen on a sheet of all its looks, and the room between them."""
 
 
 @dataclass(frozen=True)
@@ -312,6 +317,72 @@ def number_pictures(browser: Browser, demo: Demo) -> None:
             take(page, name)
 
 
+def sheet(browser: Browser, demo: Demo, account: Account, name: str, path: str, visit: Callable[[Page], None]) -> None:
+    """One screen in all its looks, side by side: day and night, on a desk and in a hand; half the size, so that it stays a small file."""
+    looks: list[Image.Image] = []
+    for size in (WIDE, NARROW):
+        for look in ("light", "dark"):
+            with window(browser, demo, account, look, size) as page:
+                if path.startswith("/portal"):
+                    page.route(re.compile(r"/api/v1/(assignments|evidence|platforms|portal-accounts|resellers|groups|users)"), retell_portal)
+                page.goto(demo.client + path)
+                visit(page)
+                page.evaluate("document.fonts.ready")
+                page.mouse.move(0, 0)
+                picture = Image.open(io.BytesIO(page.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+                looks.append(picture.resize((picture.width * SHEET // picture.height, SHEET), Image.Resampling.LANCZOS))
+    whole = Image.new("RGB", (sum(one.width for one in looks) + GAP * (len(looks) + 1), SHEET + 2 * GAP), "#8a9a94")
+    left = GAP
+    for one in looks:
+        whole.paste(one, (left, GAP))
+        left += one.width + GAP
+    whole.save(IMAGES / f"screen-{name}.webp", quality=84, method=6)
+    print(f"screen-{name}")
+
+
+def sheets(browser: Browser, demo: Demo) -> None:
+    """The ten main screens."""
+    somebody, admin = demo.user("C"), next(one for one in demo.accounts if one.role == "provider")
+    desk, office = demo.signed_in(somebody), demo.signed_in(admin)
+    for name, number in (("Ana Okafor", CUSTOMER), ("Harbour Print Shop", "+16175550119")):
+        desk.post("/api/v1/contacts", {"name": name, "organisation": "", "email": "", "note": "", "numbers": [{"number": number, "kind": "mobile"}]})
+    provider = office.get("/api/v1/tree")["items"][0]["id"]
+    number = office.get("/api/v1/assignments")["items"][0]
+    user, group = number["user"]["id"], number["group"]["id"]
+
+    def conversation(page: Page) -> None:
+        open_row(page, "12 Harbour Street", STORY[14].text)
+
+    def new_text(page: Page) -> None:
+        page.get_by_role("textbox", name="To", exact=True).fill("0044 7700 900188")
+        page.get_by_role("textbox", name="Text", exact=True).fill("We’re open until six")
+        expect(page.get_by_role("button", name="Use plain")).to_be_visible()
+
+    def search(page: Page) -> None:
+        page.get_by_role("searchbox").fill("noon")
+        expect(page.locator("[data-hit]").first).to_be_visible()
+
+    def says(words: str) -> Callable[[Page], None]:
+        return lambda page: expect(page.get_by_role("main")).to_contain_text(words)
+
+    for name, path, visit in (
+        ("conversation", "/", conversation),
+        ("new-text", "/new", new_text),
+        ("search", "/", search),
+        ("activity", "/activity", says("After two is best")),
+        ("contacts", "/contacts", says("Harbour Print Shop")),
+        ("settings", "/settings", says("Quiet hours")),
+    ):
+        sheet(browser, demo, somebody, name, path, visit)
+    for name, path, words in (
+        ("portal-users", f"group/{group}/users", number["user"]["name"]),
+        ("portal-number", f"user/{user}/numbers/{number['id']}", "Said Yes to texting"),
+        ("portal-platforms", f"provider/{provider}/platforms", "Restcomm"),
+        ("portal-message-log", f"provider/{provider}/message-log", "Delivered"),
+    ):
+        sheet(browser, demo, admin, name, f"/portal/{path}", says(words))
+
+
 def main() -> None:
     """Make them all."""
     home = Path(tempfile.mkdtemp(prefix="kd-", dir="/tmp"))
@@ -326,11 +397,16 @@ def main() -> None:
         IMAGES.mkdir(parents=True, exist_ok=True)
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
-            client_pictures(browser, demo)
-            portal_pictures(browser, demo)
-            number_pictures(browser, demo)
-            simulator_pictures(browser, demo)
-            failed_picture(browser, demo, me)
+            makers: dict[str, Callable[[], None]] = {
+                "client": lambda: client_pictures(browser, demo),
+                "portal": lambda: portal_pictures(browser, demo),
+                "numbers": lambda: number_pictures(browser, demo),
+                "simulators": lambda: simulator_pictures(browser, demo),
+                "screens": lambda: sheets(browser, demo),
+                "failed": lambda: failed_picture(browser, demo, me),
+            }
+            for make in (makers[name] for name in sys.argv[1:] or makers):
+                make()
             browser.close()
     finally:
         stop_demo(demo)
