@@ -21,7 +21,7 @@ def sink(ingest: Database) -> Sink:
 async def test_a_text_becomes_a_message_in_its_owners_conversation_and_feed(world: World, sink: Sink) -> None:
     """R41, R104, R105."""
     await sink.put(batch(world.ana, text(world.ana, "Is the blue one still there?")))
-    [message] = world.sql("SELECT m.*, c.remote, c.assignment_id, c.unread FROM message m JOIN conversation c ON c.id = m.conversation_id")
+    [message] = world.sql("SELECT m.*, c.remote, c.unread FROM message m JOIN conversation c ON c.id = m.conversation_id")
     assert (message.text, message.remote, message.assignment_id, message.unread) == (
         "Is the blue one still there?",
         PHONE,
