@@ -1,5 +1,7 @@
 """A text to a number in no list: the dial field."""
 
+from collections.abc import Callable
+
 import pytest
 from browser_client import national, say
 from browser_desks import Desks
@@ -95,3 +97,20 @@ def test_known_people_are_offered_while_typing(desk: Desks, phone: str) -> None:
     offered = me.page.get_by_role("list", name=say("new.matches")).get_by_role("link").filter(has_text=national(phone))
     offered.click()
     expect(me.bubble("Hello")).to_be_visible()
+
+
+def test_r47_r48_a_text_goes_to_one_number_and_stays_a_text(desk: Desks, new_phone: Callable[[], str]) -> None:
+    """R47, R48: several numbers are none, nobody can be added to a conversation, and its title says that it is texts."""
+    one, other = new_phone(), new_phone()
+    me = desk("A", at="/new")
+    me.dial.fill(f"{national(one)}, {national(other)}")
+    me.composer.fill("To all of you")
+    expect(me.dial_note).not_to_be_empty()
+    expect(me.send_button).to_be_disabled()
+    me.goto("/")
+    me.open_new(one)
+    expect(me.pane.get_by_role("group", name=f"Text messages (SMS) with {national(one)}")).to_be_visible()
+    me.pane.get_by_role("button", name=say("conversation.more"), exact=True).click()
+    expect(me.page.get_by_role("menuitem", name=say("seek.open"))).to_be_visible()
+    offered = [say(key) for key in ("conversation.mark-unread", "stopped.note", "block.dots", "seek.open", "dock.open")]
+    expect(me.page.get_by_role("menuitem")).to_contain_text(offered)

@@ -91,3 +91,19 @@ def test_a_refused_permission_is_explained(desk: Desks) -> None:
     notices.click()
     expect(me.page.get_by_role("main")).to_contain_text(say("settings.notices.denied"))
     expect(notices).not_to_be_checked()
+
+
+def test_r46_r49_what_came_while_nobody_was_there_is_there_at_the_next_start(desk: Desks, demo: Demo, phone: str) -> None:
+    """R46, R49: held until the client runs again, and joined to the one conversation it belongs to."""
+    number = demo.user("A").numbers[0].number
+    me = desk("A")
+    me.open_new(phone, number, "Before you left")
+    desk.close()
+    demo.phone_sends(phone, number, "While you were out")
+    demo.phone_sends(phone, number, "And once more")
+    again = desk("A")
+    expect(again.row(phone)).to_have_count(1)
+    expect(again.row(phone)).to_contain_text("2 new texts")
+    again.open(phone)
+    for text in ("Before you left", "While you were out", "And once more"):
+        expect(again.bubble(text)).to_be_visible()
