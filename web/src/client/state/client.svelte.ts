@@ -24,6 +24,7 @@ import { Drafts } from './drafts.svelte'
 import { nameOf } from './naming'
 import { Outbox, outboxStore, type Pending } from './outbox'
 import { Expected } from './expected'
+import { fetchShown } from './fetched'
 import { gist, Trays } from './tray.svelte'
 import { Windows } from './windows.svelte'
 
@@ -138,16 +139,13 @@ export class Client {
       const licence = await api.licence()
       // Somebody else signed in meanwhile: nothing on this page is theirs.
       if (licence.user.id !== this.session.user.id) return location.reload()
-      const open = this.kept ? this.openId : null
-      const [page, messages] = await Promise.all([api.conversations(), open ? api.messages(open).catch(missing) : null])
+      const fetched = await fetchShown(this.kept ? this.openId : null)
       if (this.ended) return
-      // What was kept may have holes by now; only what is fetched stays.
-      let base = this.kept ? reduce.EMPTY : this.state
-      if (open && messages) base = reduce.applyMessages(base, open, messages, true)
       useLanguage(licence.settings.language)
+      // What was kept may have holes by now; only what is fetched stays.
+      this.state = fetched(reduce.applyLicence(this.kept ? reduce.EMPTY : this.state, licence))
       this.stuck = this.kept = false
       this.licence = licence
-      this.state = reduce.applyConversations(reduce.applyLicence(base, licence), page)
       this.flush()
       this.line.follow(this.session.user.id, licence.cursor)
       this.outbox.resume()
@@ -268,17 +266,9 @@ export class Client {
   /** After a gap: fetched anew as at the start. What the line says meanwhile is kept and applied on top, so nothing falls in between. */
   private async resync(): Promise<void> {
     this.early ??= []
-    const open = this.openId
     try {
-      const [licence, page, conversation, messages] = await Promise.all([
-        api.licence(),
-        api.conversations(),
-        open ? api.conversation(open).catch(missing) : null,
-        open ? api.messages(open).catch(missing) : null,
-      ])
-      let state = reduce.applyConversations(reduce.applyLicence(reduce.EMPTY, licence), page)
-      if (conversation) state = reduce.applyConversation(state, conversation)
-      if (open && messages) state = reduce.applyMessages(state, open, messages, true)
+      const [licence, fetched] = await Promise.all([api.licence(), fetchShown(this.openId)])
+      const state = fetched(reduce.applyLicence(reduce.EMPTY, licence))
       this.licence = licence
       this.state = state
       this.names++
@@ -498,10 +488,4 @@ export class Client {
     const at = this.state.numbers.findIndex((number) => number.id === numberId)
     return (Math.max(0, at) % 8) + 1
   }
-}
-
-/** Gone in the meantime is an answer too; anything else is not. */
-function missing(error: unknown): null {
-  if (error instanceof Problem && error.status === 404) return null
-  throw error
 }
