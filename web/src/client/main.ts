@@ -9,7 +9,7 @@ import '../shared/ui/base.css'
 import App from './App.svelte'
 
 preferences.apply()
-await tryMadeLanguage()
 loadAnewWhenReplaced()
+// What waits at the top of a module keeps the bundler from joining what every page needs: forty files instead of seven.
 const target = document.getElementById('app')
-if (target) mount(App, { target })
+if (target) void tryMadeLanguage().then(() => mount(App, { target }))

@@ -11,7 +11,6 @@ import App from './App.svelte'
 
 addMessages(words)
 preferences.apply()
-await tryMadeLanguage()
 loadAnewWhenReplaced()
 const target = document.getElementById('app')
-if (target) mount(App, { target })
+if (target) void tryMadeLanguage().then(() => mount(App, { target }))
