@@ -30,7 +30,7 @@ def test_r68_a_draft_is_on_every_device_and_gone_when_it_is_sent(desk: Desks, de
     expect(later.row(phone)).to_contain_text("You: It is. Shall I keep it?")
 
 
-def test_r68_what_was_written_without_a_network_is_brought_later(desk: Desks, demo: Demo, cable: Cable, phone: str) -> None:
+def test_r68_what_was_written_without_a_network_is_brought_later(cable: Cable, desk: Desks, demo: Demo, phone: str) -> None:
     """R68, G28: kept in the browser meanwhile."""
     desks = desk
     desks.allow("ERR_|Failed to fetch|WebSocket")

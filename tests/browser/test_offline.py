@@ -25,7 +25,7 @@ KEPT = """
 
 
 @pytest.fixture
-def offline_desk(desk: Desks, cable: Cable) -> Any:
+def offline_desk(cable: Cable, desk: Desks) -> Any:
     """A desk on a cable, with the service worker at work."""
     desk.allow(BROKEN)
     return lambda who, **rest: desk(who, proxy={"server": cable.address}, service_workers="allow", **rest)
@@ -43,7 +43,7 @@ def settled(me: Client, text: str) -> None:
     me.page.wait_for_function(KEPT, arg=text)
 
 
-def test_what_was_loaded_is_read_and_what_is_written_goes_once(offline_desk: Any, demo: Demo, cable: Cable, phone: str) -> None:
+def test_what_was_loaded_is_read_and_what_is_written_goes_once(cable: Cable, offline_desk: Any, demo: Demo, phone: str) -> None:
     """G24: a reload in a tunnel shows list and texts; a text written there survives another one and goes out exactly once."""
     me = offline_desk("A")
     me.open_new(phone, text="Where did we stop?")
@@ -75,7 +75,7 @@ def test_what_was_loaded_is_read_and_what_is_written_goes_once(offline_desk: Any
     assert not [path for path in paths if "/api/" in path]
 
 
-def test_two_windows_that_write_in_a_tunnel_lose_neither_text(offline_desk: Any, cable: Cable, phone: str) -> None:
+def test_two_windows_that_write_in_a_tunnel_lose_neither_text(cable: Cable, offline_desk: Any, phone: str) -> None:
     """G24: both wait in one place; what one window keeps, the other does not write over."""
     me = offline_desk("B")
     me.open_new(phone)
@@ -96,7 +96,7 @@ def test_two_windows_that_write_in_a_tunnel_lose_neither_text(offline_desk: Any,
         me.phone_gets(phone, text)
 
 
-def test_nothing_is_kept_beyond_the_session(offline_desk: Any, demo: Demo, cable: Cable, phone: str) -> None:
+def test_nothing_is_kept_beyond_the_session(cable: Cable, offline_desk: Any, demo: Demo, phone: str) -> None:
     """Security: signed out here, or ended elsewhere while this browser was away, nobody reads on."""
     me = offline_desk("A")
     me.open_new(phone, text="For my eyes")

@@ -24,7 +24,7 @@ SLOW_LICENCE = """
 BROKEN = r"net::ERR_|WebSocket connection to|status of 50[0-9]"
 
 
-def test_two_windows_share_one_socket(desk: Desks, demo: Demo, cable: Cable, phone: str) -> None:
+def test_two_windows_share_one_socket(cable: Cable, desk: Desks, demo: Demo, phone: str) -> None:
     """G22: a SharedWorker holds it; it survives the window that opened it."""
     me = desk("A", proxy={"server": cable.address})
     other = me.another_window()
@@ -40,7 +40,7 @@ def test_two_windows_share_one_socket(desk: Desks, demo: Demo, cable: Cable, pho
     eventually(lambda: cable.open_sockets() == 0)
 
 
-def test_without_shared_workers_each_window_has_its_own(desk: Desks, demo: Demo, cable: Cable, phone: str) -> None:
+def test_without_shared_workers_each_window_has_its_own(cable: Cable, desk: Desks, demo: Demo, phone: str) -> None:
     """Design §7: a browser without them is served as well."""
     me = desk("B", script=NO_WORKER, proxy={"server": cable.address})
     other = me.another_window()
@@ -71,7 +71,7 @@ def test_a_text_that_comes_while_the_client_starts_is_there(desk: Desks, demo: D
 
 
 @pytest.mark.parametrize("script", ["", NO_WORKER], ids=["worker", "page"])
-def test_without_websockets_a_long_poll_brings_the_news(desk: Desks, demo: Demo, cable: Cable, phone: str, script: str) -> None:
+def test_without_websockets_a_long_poll_brings_the_news(cable: Cable, desk: Desks, demo: Demo, phone: str, script: str) -> None:
     """Design §7, G22: an office's proxy that lets no WebSocket through costs latency only."""
     desk.allow(BROKEN)
     cable.no_sockets = True
@@ -84,7 +84,7 @@ def test_without_websockets_a_long_poll_brings_the_news(desk: Desks, demo: Demo,
 
 
 @pytest.mark.parametrize("script", ["", NO_WORKER], ids=["worker", "page"])
-def test_a_pulled_cable_is_told_after_a_moment_and_loses_nothing(desk: Desks, demo: Demo, cable: Cable, phone: str, script: str) -> None:
+def test_a_pulled_cable_is_told_after_a_moment_and_loses_nothing(cable: Cable, desk: Desks, demo: Demo, phone: str, script: str) -> None:
     """G22, G24: a bar after 2 s; what is written meanwhile goes once; what arrived meanwhile is there afterwards, once."""
     desk.allow(BROKEN)
     number = demo.user("A").numbers[0].number
@@ -115,7 +115,7 @@ def test_a_pulled_cable_is_told_after_a_moment_and_loses_nothing(desk: Desks, de
     me.phone_gets(phone, "Written in a tunnel")
 
 
-def test_a_text_written_offline_survives_a_reload(desk: Desks, demo: Demo, cable: Cable, phone: str) -> None:
+def test_a_text_written_offline_survives_a_reload(cable: Cable, desk: Desks, demo: Demo, phone: str) -> None:
     """G24, ui.md: nothing typed is lost, and it still goes once."""
     desk.allow(BROKEN)
     me = desk("B", proxy={"server": cable.address})

@@ -28,9 +28,11 @@ export class Bell {
   }
 
   arrived({ id, who, text, conversation, looking, open }: Arrived): void {
+    // By the hour at which it comes, not the one at which the windows have agreed.
+    const { audible, quiet } = this
     void once(id, () => {
-      if (this.audible) void play(preferences.current.arrival)
-      if (preferences.current.notices && !looking && !this.quiet) notice(who, text, conversation, open)
+      if (audible) void play(preferences.current.arrival)
+      if (preferences.current.notices && !looking && !quiet) notice(who, text, conversation, open)
     })
   }
 
