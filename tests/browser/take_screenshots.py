@@ -199,7 +199,7 @@ def client_pictures(browser: Browser, demo: Demo) -> None:
         expect(page.get_by_role("table").get_by_text("After two is best")).to_be_visible()
         take(page, "client-activity")
         page.goto(demo.client + "/settings")
-        expect(page.get_by_text("Support line")).to_be_visible()
+        expect(page.get_by_text("Your numbers")).to_be_visible()
         take(page, "client-settings")
         page.goto(demo.client + "/new")
         page.get_by_role("textbox", name="To", exact=True).fill("0044 7700 900188")
