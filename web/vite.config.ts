@@ -40,6 +40,22 @@ export const messages: Plugin = {
   },
 }
 
+/** Both pages ask for the letters at once: text that is painted in others first would move when they come. */
+const letters: Plugin = {
+  name: 'letters',
+  transformIndexHtml: {
+    order: 'post',
+    handler(_html, { bundle = {} }) {
+      const names = Object.keys(bundle).filter((name) => /inter-latin-wght-normal-[^/]*\.woff2$/.test(name))
+      return names.map((name) => ({
+        tag: 'link',
+        attrs: { rel: 'preload', as: 'font', type: 'font/woff2', crossorigin: '', href: `/${name}` },
+        injectTo: 'head-prepend',
+      }))
+    },
+  },
+}
+
 /** Tells the service worker which files the client consists of, and gives each build of it a name. */
 const kept: Plugin = {
   name: 'kept-files',
@@ -75,7 +91,7 @@ const kept: Plugin = {
 }
 
 export default defineConfig({
-  plugins: [messages, svelte(), portalPages, kept],
+  plugins: [messages, svelte(), portalPages, letters, kept],
   resolve: {
     alias: [
       { find: /^@formatjs\/icu-messageformat-parser$/, replacement: '@formatjs/icu-messageformat-parser/no-parser.js' },
