@@ -5,7 +5,7 @@ import base64
 import os
 import struct
 from collections.abc import Callable, Iterable
-from socket import SO_RCVBUF, SOL_SOCKET
+from socket import AF_INET, SO_RCVBUF, SOCK_STREAM, SOL_SOCKET
 from socket import socket as Socket  # noqa: N812 - a name that does not hide the module's
 from typing import cast
 
@@ -121,10 +121,8 @@ class SocketClient(asyncio.Protocol):
         self._fail("the connection was lost")
 
     def pause(self) -> None:
-        """Read no more, with as little room as the system allows."""
+        """Read no more."""
         if self._transport is not None:
-            socket = cast("Socket", self._transport.get_extra_info("socket"))
-            socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
             self._transport.pause_reading()
 
     def resume(self) -> None:
@@ -138,15 +136,20 @@ class SocketClient(asyncio.Protocol):
             self._transport.abort()
 
 
-async def open_sockets(port: int, sessions: Iterable[str], told: Told, *, at_once: int = 50) -> list[SocketClient]:
-    """Open a socket for each session and wait until all follow."""
+async def open_sockets(port: int, sessions: Iterable[str], told: Told, *, at_once: int = 50, room: int = 0) -> list[SocketClient]:
+    """Open a socket for each session and wait until all follow. `room`: bytes that the system may take in for each; 0: what it likes."""
     loop = asyncio.get_running_loop()
     opened: list[SocketClient] = []
     gate = asyncio.Semaphore(at_once)
 
     async def one(name: int, session: str) -> None:
         async with gate:
-            _, client = await loop.create_connection(lambda: SocketClient(port, session, told, name), "127.0.0.1", port)
+            line = Socket(AF_INET, SOCK_STREAM)
+            if room:
+                line.setsockopt(SOL_SOCKET, SO_RCVBUF, room)
+            line.setblocking(False)
+            await loop.sock_connect(line, ("127.0.0.1", port))
+            _, client = await loop.create_connection(lambda: SocketClient(port, session, told, name), sock=line)
             opened.append(client)
             await asyncio.wait_for(client.following, 60)
 

@@ -19,6 +19,7 @@ SOCKETS, STALLED, OTHERS = 10_000, 500, 100
 TEXTS, LETTERS, RATE = 80, 1_500, 200
 _LETTER = "\N{BIRD}"  # four bytes: what the system's own buffers take must be exceeded
 GIVEN_UP_S = 45.0
+ROOM = 4096
 RATIO = 1.5
 _INGEST = "SELECT feed_id, feed_number FROM ingest_texts(%s::text::jsonb)"
 
@@ -63,7 +64,9 @@ class _Bench:
         return await self._measured(pause=False)
 
     async def _measured(self, *, pause: bool) -> Figures:
-        sockets = await open_sockets(self._server.port, (person.session for person in self._loud.people), Listener(), at_once=100)
+        sockets = await open_sockets(
+            self._server.port, (person.session for person in self._loud.people), Listener(), at_once=100, room=ROOM if pause else 0
+        )
         web = max(tree_of(self._server.process.pid), key=lambda pid: pss_bytes([pid]))
         if pause:
             for socket in sockets:

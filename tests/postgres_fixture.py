@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -45,12 +46,15 @@ def template_database(postgres_engine: EmbeddedPostgres) -> str:
 @pytest.fixture
 def database_url(postgres_engine: EmbeddedPostgres, template_database: str) -> Iterator[str]:
     """The address, as kereru_owner, of a migrated database that only this test uses."""
-    name = f"test_{next(_numbers)}"
-    _administer(postgres_engine, f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY")
-    try:
-        yield postgres_engine.url_of(name)
-    finally:
-        _administer(postgres_engine, f"DROP DATABASE {name} WITH (FORCE)")
+    with _copy(postgres_engine, template_database) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_engine: EmbeddedPostgres, template_database: str) -> Iterator[str]:
+    """The same for all tests of one module: they find what others left, and must not mind."""
+    with _copy(postgres_engine, template_database) as url:
+        yield url
 
 
 @pytest.fixture
@@ -62,6 +66,16 @@ def empty_database_url(postgres_engine: EmbeddedPostgres) -> Iterator[str]:
         yield postgres_engine.url_of(name)
     finally:
         _administer(postgres_engine, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _copy(engine: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    _administer(engine, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    try:
+        yield engine.url_of(name)
+    finally:
+        _administer(engine, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _administer(engine: EmbeddedPostgres, statement: str) -> None:

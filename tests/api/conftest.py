@@ -20,7 +20,6 @@ from litestar.handlers import BaseRouteHandler
 from psycopg.rows import namedtuple_row
 
 from kereru.api.app import create_app
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.entrypoints.web import ROUTES
 from kereru.entrypoints.wiring import desk_of, portal_ports
 from kereru.kernel import ids
@@ -138,16 +137,10 @@ class Stage:
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def stage(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[Stage]:
+async def stage(module_database_url: str) -> AsyncIterator[Stage]:
     """The stage with everybody on it, one for all tests of a module: they find what others left, and must not mind."""
-    name = f"stage_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with _set(postgres_engine.url_of(name)) as made:
-                yield made
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with _set(module_database_url) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,14 +1,11 @@
 """Texting any number, or only those known to be mobile: the setting, and what the server makes of it (R21, R23 to R26, Q19)."""
 
-import secrets
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 import pytest_asyncio
 
 from assembled import House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,29 +13,23 @@ WROTE, NEVER_WROTE, MOBILE, WORK, IN_DIRECTORY, UNKNOWN = (f"+1202555014{n}" for
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(module_database_url: str) -> AsyncIterator[House]:
     """Ana texts mobile numbers only. One person has written to her, another was texted while any number was allowed."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as made:
-                ana = made.people["ana"]
-                assert (await made.restcomm(From=WROTE, Body="hi")).status_code == 200
-                assert (await made.send("ana", "hello", to=NEVER_WROTE)).status_code == 201
-                mia = {"name": "Mia", "numbers": [{"number": MOBILE, "kind": "mobile"}, {"number": WORK, "kind": "work"}]}
-                assert (await ana.post("/api/v1/contacts", json=mia)).status_code == 201
-                wes = {"name": "Wes", "numbers": [{"number": IN_DIRECTORY, "kind": "other"}]}
-                assert (await ana.post("/api/v1/contacts", json=wes)).status_code == 201
-                for number, mobile in ((IN_DIRECTORY, True), (UNKNOWN, False)):
-                    made.tenant.sql(
-                        "INSERT INTO found_name (provider_id, user_id, number, source, directory, name, mobile)"
-                        " SELECT provider_id, id, %(number)s, 2, 'crm', 'Lou', %(mobile)s FROM end_user",
-                        number=number, mobile=mobile,
-                    )  # fmt: skip
-                yield made
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as made:
+        ana = made.people["ana"]
+        assert (await made.restcomm(From=WROTE, Body="hi")).status_code == 200
+        assert (await made.send("ana", "hello", to=NEVER_WROTE)).status_code == 201
+        mia = {"name": "Mia", "numbers": [{"number": MOBILE, "kind": "mobile"}, {"number": WORK, "kind": "work"}]}
+        assert (await ana.post("/api/v1/contacts", json=mia)).status_code == 201
+        wes = {"name": "Wes", "numbers": [{"number": IN_DIRECTORY, "kind": "other"}]}
+        assert (await ana.post("/api/v1/contacts", json=wes)).status_code == 201
+        for number, mobile in ((IN_DIRECTORY, True), (UNKNOWN, False)):
+            made.tenant.sql(
+                "INSERT INTO found_name (provider_id, user_id, number, source, directory, name, mobile)"
+                " SELECT provider_id, id, %(number)s, 2, 'crm', 'Lou', %(mobile)s FROM end_user",
+                number=number, mobile=mobile,
+            )  # fmt: skip
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")

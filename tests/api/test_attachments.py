@@ -3,19 +3,16 @@
 import asyncio
 import io
 import itertools
-import secrets
 import struct
 import zlib
 from collections.abc import AsyncIterator
 
 import httpx
-import psycopg
 import pytest
 import pytest_asyncio
 from PIL import Image
 
 from assembled import House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel.limits import FILES_UNSENT
 from kereru.messaging.attachments.jobs import sweep
 from role_databases import as_role
@@ -27,16 +24,10 @@ LONDON = "+442079460142"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(module_database_url: str) -> AsyncIterator[House]:
     """One for all tests of this file: they find what others left, and must not mind."""
-    name = f"files_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as running:
-                yield running
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as running:
+        yield running
 
 
 def jpeg(width: int = 64, height: int = 48, *, place: bool = False, orientation: int | None = None, quality: int = 80, noise: bool = False) -> bytes:

@@ -10,12 +10,10 @@ import secrets
 import unicodedata
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 import pytest_asyncio
 
 from assembled import House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel import ids
 from kereru.kernel.db import ProviderScope
 from kereru.kernel.errors import KereruError
@@ -31,16 +29,10 @@ FAMILY = "👨\u200d👩\u200d👧"
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(module_database_url: str) -> AsyncIterator[House]:
     """One for all tests of this file: they find what others left, and must not mind."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as running:
-                yield running
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as running:
+        yield running
 
 
 # --- Text --------------------------------------------------------------------------------------------------------------------------

@@ -5,12 +5,10 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import psycopg
 import pytest
 import pytest_asyncio
 
 from assembled import House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel import ids
 from tenant import PHONE
 
@@ -45,17 +43,11 @@ ROUTES = ["sign in", "send", "preflight", "resend", "read", "opt in"]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def desk(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[Desk]:
+async def desk(module_database_url: str) -> AsyncIterator[Desk]:
     """One for all tests of this file."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as house:
-                sent = (await house.send("ana", "hello")).json()
-                yield Desk(house, sent["conversation_id"], sent["id"])
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as house:
+        sent = (await house.send("ana", "hello")).json()
+        yield Desk(house, sent["conversation_id"], sent["id"])
 
 
 def _first(body: dict[str, object]) -> str:

@@ -11,12 +11,10 @@ import secrets
 from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
-import psycopg
 import pytest
 import pytest_asyncio
 
 from assembled import FORM, House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from tenant import INTELIQUENT_NUMBER, PHONE, RESTCOMM_NUMBER, new_phone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,16 +23,10 @@ BEN = INTELIQUENT_NUMBER[1:]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(module_database_url: str) -> AsyncIterator[House]:
     """One for all tests of this file."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as running:
-                yield running
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as running:
+        yield running
 
 
 def event(**fields: object) -> dict[str, object]:

@@ -1,14 +1,11 @@
 """How a user's numbers are typed and shown: default country and leading zero, filled in from the profile and the user's to change."""
 
-import secrets
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 import pytest_asyncio
 
 from assembled import House, open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 
 TYPED_AT_HOME = [
     pytest.param("GB", True, "07700 900123", "+447700900123", id="R31: the zero falls away"),
@@ -18,16 +15,10 @@ TYPED_AT_HOME = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(module_database_url: str) -> AsyncIterator[House]:
     """One tenant for this file."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as made:
-                yield made
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(module_database_url) as made:
+        yield made
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -3,10 +3,8 @@
 import asyncio
 import json
 import re
-import secrets
 from collections.abc import AsyncIterator
 
-import psycopg
 import pytest
 import pytest_asyncio
 
@@ -14,7 +12,6 @@ from assembled import House, open_house
 from kereru.carriers.contract import Arrival, WebhookRequest
 from kereru.carriers.registry import Carriers
 from kereru.entrypoints.cli import app as cli
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
 from kereru.kernel.http_client import CarrierClient
@@ -26,16 +23,10 @@ BEN = INTELIQUENT_NUMBER[1:]
 
 
 @pytest_asyncio.fixture
-async def house(postgres_engine: EmbeddedPostgres, template_database: str) -> AsyncIterator[House]:
+async def house(database_url: str) -> AsyncIterator[House]:
     """A house of the test's own: these tests look at everything that was set aside."""
-    name = f"house_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            async with open_house(postgres_engine.url_of(name)) as running:
-                yield running
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    async with open_house(database_url) as running:
+        yield running
 
 
 @pytest_asyncio.fixture

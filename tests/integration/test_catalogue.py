@@ -29,16 +29,10 @@ JOBS = "procrastinate_"
 
 
 @pytest.fixture(scope="module")
-def catalogue(postgres_engine, template_database: str) -> Iterator[psycopg.Connection]:
+def catalogue(module_database_url: str) -> Iterator[psycopg.Connection]:
     """A connection as the owner to a migrated database of this module's own."""
-    name = "catalogue"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            with psycopg.connect(postgres_engine.url_of(name), autocommit=True, row_factory=namedtuple_row) as connection:
-                yield connection
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with psycopg.connect(module_database_url, autocommit=True, row_factory=namedtuple_row) as connection:
+        yield connection
 
 
 def rows(catalogue: psycopg.Connection, statement: str, *params: object) -> list:
@@ -184,7 +178,10 @@ def test_roles_are_nobody_special(catalogue: psycopg.Connection, role: str) -> N
     owned = rows(catalogue, "SELECT 1 FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname = %s", role)
     assert owned == []
     [may] = rows(
-        catalogue, "SELECT has_schema_privilege(%s, 'public', 'CREATE') AS make, has_database_privilege(%s, 'catalogue', 'CREATE') AS add", role, role
+        catalogue,
+        "SELECT has_schema_privilege(%s, 'public', 'CREATE') AS make, has_database_privilege(%s, current_database(), 'CREATE') AS add",
+        role,
+        role,
     )
     assert not any(may)
 

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import random
-import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -12,7 +11,6 @@ import pytest_asyncio
 from psycopg.conninfo import conninfo_to_dict
 
 from assembled import open_house
-from kereru.entrypoints.postgres import EmbeddedPostgres
 from kereru.kernel.db import INSTALLATION, Database, ProviderScope
 from kereru.kernel.errors import Unavailable
 from pooler import Pooler, pooler
@@ -20,29 +18,17 @@ from role_databases import as_role
 from tenant import new_phone
 
 
-@pytest.fixture
-def fresh(postgres_engine: EmbeddedPostgres, template_database: str) -> Iterator[str]:
-    """The address of a migrated database of the test's own."""
-    name = f"pooled_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            yield postgres_engine.url_of(name)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
 @pytest_asyncio.fixture
-async def between(fresh: str) -> AsyncIterator[Pooler]:
+async def between(database_url: str) -> AsyncIterator[Pooler]:
     """A pooler in front of it, with two connections for each role."""
-    parts = conninfo_to_dict(fresh)
+    parts = conninfo_to_dict(database_url)
     async with pooler(f"{parts['host']}/.s.PGSQL.{parts['port']}") as one:
         yield one
 
 
-def through(between: Pooler, fresh: str, *, user: str = "") -> str:
+def through(between: Pooler, database_url: str, *, user: str = "") -> str:
     """The address past which there is only the pooler."""
-    return f"postgresql://{user}{'@' if user else ''}127.0.0.1:{between.port}/{conninfo_to_dict(fresh)['dbname']}"
+    return f"postgresql://{user}{'@' if user else ''}127.0.0.1:{between.port}/{conninfo_to_dict(database_url)['dbname']}"
 
 
 def two_tenants(url: str) -> tuple[int, int]:
@@ -54,12 +40,12 @@ def two_tenants(url: str) -> tuple[int, int]:
     return (1, 2)
 
 
-async def test_tenants_stay_apart_on_shared_connections(fresh: str, between: Pooler) -> None:
+async def test_tenants_stay_apart_on_shared_connections(database_url: str, between: Pooler) -> None:
     """G31: eight at once on two connections, some cancelled at any moment: nobody sees another's rows, and nobody any without a scope."""
-    tenants = await asyncio.to_thread(two_tenants, fresh)
+    tenants = await asyncio.to_thread(two_tenants, database_url)
     dice = random.Random(7)
     seen: list[int] = []
-    async with Database(through(between, fresh), "kereru_app", size=8) as database:
+    async with Database(through(between, database_url), "kereru_app", size=8) as database:
 
         async def look(provider_id: int) -> None:
             async with database.transaction(ProviderScope(provider_id)) as tx:
@@ -86,18 +72,18 @@ async def test_tenants_stay_apart_on_shared_connections(fresh: str, between: Poo
     assert between.transactions > 200, "they went through the pooler"
 
 
-async def test_a_pooler_that_makes_us_somebody_else_is_refused(fresh: str, between: Pooler) -> None:
+async def test_a_pooler_that_makes_us_somebody_else_is_refused(database_url: str, between: Pooler) -> None:
     """G30: policies hold for our roles; as the owner of the address nothing is done at all."""
-    two_tenants(fresh)
-    database = Database(through(between, fresh, user="kereru_owner"), "kereru_app", wait_s=1.0)
+    two_tenants(database_url)
+    database = Database(through(between, database_url, user="kereru_owner"), "kereru_app", wait_s=1.0)
     with pytest.raises(Unavailable):
         await database.open()
     await database.close()
 
 
-async def test_texts_go_and_come_through_it(fresh: str, between: Pooler) -> None:
+async def test_texts_go_and_come_through_it(database_url: str, between: Pooler) -> None:
     """The whole application, but for what listens: webhooks in, a text out, conversations read, in both directions of the wire."""
-    async with open_house(fresh, work_url=through(between, fresh)) as house:
+    async with open_house(database_url, work_url=through(between, database_url)) as house:
         before = between.transactions
         for _ in range(3):
             phones = [new_phone() for _ in range(10)]
@@ -108,5 +94,5 @@ async def test_texts_go_and_come_through_it(fresh: str, between: Pooler) -> None
             for phone in phones:
                 assert [message["text"] for message in await house.messages("ana", phone)] == [f"from {phone}", f"to {phone}"]
         assert between.transactions > before + 60
-        async with as_role(fresh, "kereru_app") as direct, direct.transaction(INSTALLATION) as tx:
+        async with as_role(database_url, "kereru_app") as direct, direct.transaction(INSTALLATION) as tx:
             assert await tx.rows("SELECT FROM message") == []

@@ -35,20 +35,14 @@ _TABLES = ("feed", "number", "assignment", "conversation", "message", "outbox", 
 
 
 @pytest.fixture(scope="module")
-def world(postgres_engine, template_database: str) -> Iterator[World]:
+def world(module_database_url: str) -> World:
     """A provider with many of everything, filled once: every test here rolls back what it does."""
-    name = "plans"
-    with psycopg.connect(postgres_engine.url_of("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY FILE_COPY".encode())
-        try:
-            world = make_world(postgres_engine.url_of(name))
-            ana = world.ana
-            with psycopg.connect(world.url) as connection:
-                for statement in _FILL.split(";\n"):
-                    connection.execute(statement, {"p": ana.provider_id, "pl": ana.platform_id, "u": ana.user_id, "g": ana.group_id, "n": BIG})
-            yield world
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    world = make_world(module_database_url)
+    ana = world.ana
+    with psycopg.connect(world.url) as connection:
+        for statement in _FILL.split(";\n"):
+            connection.execute(statement, {"p": ana.provider_id, "pl": ana.platform_id, "u": ana.user_id, "g": ana.group_id, "n": BIG})
+    return world
 
 
 @pytest.fixture
