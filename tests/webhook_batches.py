@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from kereru.carriers.contract import Arrival, ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState, Unrecognised
+from kereru.carriers.arrivals import Arrival, ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState, Unrecognised
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from assembled import House, open_house
-from kereru.carriers.contract import Arrival, WebhookRequest
+from kereru.carriers.arrivals import Arrival, WebhookRequest
 from kereru.carriers.registry import Carriers
 from kereru.entrypoints.cli import app as cli
 from kereru.kernel.clock import SystemClock

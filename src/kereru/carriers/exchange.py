@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from urllib.parse import quote, quote_plus
 
-from kereru.carriers.contract import Exchange, PlatformAccess
+from kereru.carriers.arrivals import Exchange
+from kereru.carriers.contract import PlatformAccess
 from kereru.kernel.http_client import Answered, Interrupted, NotSent, Outgoing, Result
 from kereru.kernel.limits import EXCHANGE_BYTES
 from kereru.kernel.secrets import MASK, Secret

@@ -14,11 +14,10 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from kereru.carriers.contract import (
+from kereru.carriers.arrivals import (
     Arrival,
     ArrivalBatch,
     Asked,
-    CarrierAdapter,
     Exchange,
     InboundText,
     Unrecognised,
@@ -26,6 +25,7 @@ from kereru.carriers.contract import (
     WebhookProof,
     WebhookRequest,
 )
+from kereru.carriers.contract import CarrierAdapter
 from kereru.carriers.exchange import SECRET_HEADERS, masked
 from kereru.kernel import limits
 from kereru.kernel.clock import Clock

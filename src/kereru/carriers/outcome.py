@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from kereru.carriers.contract import Deferred, Exchange, Outcome, Problem, Refused, Unknown
+from kereru.carriers.arrivals import Exchange
+from kereru.carriers.contract import Deferred, Outcome, Problem, Refused, Unknown
 from kereru.kernel.http_client import Answered, Interrupted, NotSent
 
 RETRY_AFTER_S_MIN = 1

@@ -11,7 +11,8 @@ import pytest
 import uvicorn
 
 from conformance.carriers.harness import HARNESSES, HOOK_SECRET, Harness
-from kereru.carriers.contract import Arrival, ArrivalBatch, CarrierAdapter, OutboundPart, PlatformAccess, WebhookSet
+from kereru.carriers.arrivals import Arrival, ArrivalBatch
+from kereru.carriers.contract import CarrierAdapter, OutboundPart, PlatformAccess, WebhookSet
 from kereru.carriers.ingress import Ingress, IngressPlatform
 from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import SystemClock

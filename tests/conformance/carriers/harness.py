@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlencode
 
+from kereru.carriers.arrivals import WebhookProof, WebhookSecret
 from kereru.carriers.contract import (
     INTELIQUENT,
     RESTCOMM,
@@ -22,8 +23,6 @@ from kereru.carriers.contract import (
     PlatformAccess,
     Refused,
     Unknown,
-    WebhookProof,
-    WebhookSecret,
 )
 from kereru.kernel.secrets import Secret
 

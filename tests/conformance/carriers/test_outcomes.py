@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from conformance.carriers.harness import CANARY, COMMON_ROWS, HARNESSES, Harness, Row, a_part, http, kind_of, stubbed
+from kereru.carriers.arrivals import Exchange
 from kereru.carriers.contract import (
     Accepted,
     CarrierAdapter,
     CredentialsGood,
     Deferred,
-    Exchange,
     Outcome,
     PartFacts,
     Refused,

@@ -6,18 +6,16 @@ import pytest
 
 from conformance.carriers.conftest import Rig
 from conformance.carriers.harness import kind_of
+from kereru.carriers.arrivals import InboundText, ReceiptReport, ReceiptState
 from kereru.carriers.contract import (
     Accepted,
     CredentialsGood,
     Done,
-    InboundText,
     LookUp,
     OutboundPart,
     PartFacts,
     Problem,
-    ReceiptReport,
     ReceiptSetting,
-    ReceiptState,
     WebhookSet,
 )
 from kereru.carriers.encoding import measure

@@ -4,7 +4,7 @@ import itertools
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from kereru.carriers.contract import Arrival, ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState
+from kereru.carriers.arrivals import Arrival, ArrivalBatch, Exchange, InboundText, ReceiptReport, ReceiptState
 from world import PHONE, Owner
 
 _numbers = itertools.count(1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from arrivals import batch, text
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.carriers.ingress import NotDurable
 from kereru.carriers.intake.log import IntakeLog, take_slot
 from kereru.carriers.intake.sink import LoggedSink

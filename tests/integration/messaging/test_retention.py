@@ -15,7 +15,7 @@ from hand import Hand, ended
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
-from kereru.carriers.contract import ArrivalBatch, Unrecognised
+from kereru.carriers.arrivals import ArrivalBatch, Unrecognised
 from kereru.kernel import ids, limits
 from kereru.kernel.db import Database, ProviderScope
 from kereru.kernel.db.weeks import drop_old_weeks, make_weeks

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from kereru.carriers.contract import ArrivalBatch, InboundText, ReceiptReport, Unrecognised, WebhookProof, WebhookSecret
+from kereru.carriers.arrivals import ArrivalBatch, InboundText, ReceiptReport, Unrecognised, WebhookProof, WebhookSecret
 from kereru.carriers.ingress import Ingress, IngressPlatform, Nonces, NotDurable
 from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import ManualClock

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kereru.carriers.adapters.inteliquent.webhooks import InteliquentWebhooks
-from kereru.carriers.contract import (
+from kereru.carriers.arrivals import (
     Arrival,
     InboundText,
     MediaReference,

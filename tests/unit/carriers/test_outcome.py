@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kereru.carriers.contract import Deferred, Exchange, Refused, Unknown
+from kereru.carriers.arrivals import Exchange
+from kereru.carriers.contract import Deferred, Refused, Unknown
 from kereru.carriers.outcome import of_status, of_transport, problem_of, retry_after_s
 from kereru.kernel.http_client import Answered, Interrupted, NotSent
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kereru.carriers.adapters.restcomm.webhooks import RestcommWebhooks
-from kereru.carriers.contract import (
+from kereru.carriers.arrivals import (
     InboundText,
     MediaReference,
     ReceiptReport,

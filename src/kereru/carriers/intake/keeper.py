@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.carriers.ingress import InboundSink
 from kereru.carriers.intake.log import BYTES_MAX, IntakeLog, Slot, forget_set_aside, left_behind, take_slot, try_slot
 from kereru.carriers.intake.sink import LoggedSink, answers_within

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.kernel.clock import Clock, SystemClock
 from kereru.kernel.faults import Faults
 from kereru.kernel.logging import get_logger

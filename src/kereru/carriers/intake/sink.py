@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.carriers.ingress import InboundSink, NotDurable
 from kereru.carriers.intake.log import IntakeFailed, IntakeLog, Segment, decode
 from kereru.kernel.faults import Faults

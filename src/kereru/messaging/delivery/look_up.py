@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kereru.carriers.contract import LookUp, PartFacts, ReceiptState
+from kereru.carriers.arrivals import ReceiptState
+from kereru.carriers.contract import LookUp, PartFacts
 from kereru.kernel.db import INSTALLATION, Database, Row
 from kereru.kernel.logging import get_logger
 from kereru.messaging.delivery import store

@@ -4,7 +4,8 @@ import random
 
 from msgspec.structs import replace
 
-from kereru.carriers.contract import Accepted, Deferred, Exchange, Outcome, Refused, Unknown
+from kereru.carriers.arrivals import Exchange
+from kereru.carriers.contract import Accepted, Deferred, Outcome, Refused, Unknown
 from kereru.kernel.limits import EXCHANGE_BYTES
 from kereru.messaging.delivery.pace import retry_delay_s
 from kereru.messaging.delivery.store import ClaimedPart, Settlement

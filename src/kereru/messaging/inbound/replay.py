@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import psycopg
 
-from kereru.carriers.contract import Arrival, InboundText, Unrecognised, WebhookRequest
+from kereru.carriers.arrivals import Arrival, InboundText, Unrecognised, WebhookRequest
 from kereru.carriers.ingress import for_number
 from kereru.kernel import ids
 from kereru.kernel.db import INSTALLATION, Database, Row, Transaction

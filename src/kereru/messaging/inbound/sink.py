@@ -7,7 +7,16 @@ from hashlib import sha256
 import msgspec
 import psycopg
 
-from kereru.carriers.contract import ArrivalBatch, Asked, Exchange, InboundText, MediaReference, ReceiptReport, ReceiptState, Unrecognised
+from kereru.carriers.arrivals import (
+    ArrivalBatch,
+    Asked,
+    Exchange,
+    InboundText,
+    MediaReference,
+    ReceiptReport,
+    ReceiptState,
+    Unrecognised,
+)
 from kereru.carriers.ingress import NotDurable
 from kereru.kernel.db import INSTALLATION, Database, Row, Transaction
 from kereru.kernel.errors import KereruError

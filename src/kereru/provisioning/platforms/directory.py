@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 import psycopg
 
-from kereru.carriers.contract import WebhookProof, WebhookSecret
+from kereru.carriers.arrivals import WebhookProof, WebhookSecret
 from kereru.carriers.ingress import IngressPlatform
 from kereru.kernel.clock import Clock
 from kereru.kernel.db import Database, Row

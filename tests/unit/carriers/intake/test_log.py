@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.carriers.intake.log import Disk, IntakeFailed, IntakeLog, decode, encode, forget_set_aside, left_behind, take_slot, try_slot
 from kereru.kernel.clock import ManualClock
 from kereru.kernel.faults import Faults

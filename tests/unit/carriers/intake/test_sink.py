@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kereru.carriers.contract import ArrivalBatch
+from kereru.carriers.arrivals import ArrivalBatch
 from kereru.carriers.ingress import NotDurable
 from kereru.carriers.intake.log import IntakeLog
 from kereru.carriers.intake.sink import LoggedSink, answers_within

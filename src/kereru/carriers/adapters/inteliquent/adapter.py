@@ -8,6 +8,7 @@ from kereru.carriers import outcome
 from kereru.carriers.adapters.inteliquent import wire
 from kereru.carriers.adapters.inteliquent.services import InteliquentServices, bearer
 from kereru.carriers.adapters.inteliquent.webhooks import InteliquentWebhooks
+from kereru.carriers.arrivals import Exchange
 from kereru.carriers.contract import (
     INTELIQUENT,
     Accepted,
@@ -17,7 +18,6 @@ from kereru.carriers.contract import (
     CredentialsVerdict,
     Deferred,
     Done,
-    Exchange,
     OutboundPart,
     Outcome,
     PlatformAccess,

@@ -8,7 +8,8 @@ import msgspec
 
 from kereru.carriers import outcome
 from kereru.carriers.adapters.inteliquent import wire
-from kereru.carriers.contract import Done, LookUp, NumberFound, PartFacts, PlatformAccess, Problem, ReceiptSetting, ReceiptState
+from kereru.carriers.arrivals import ReceiptState
+from kereru.carriers.contract import Done, LookUp, NumberFound, PartFacts, PlatformAccess, Problem, ReceiptSetting
 from kereru.kernel.http_client import Answered, Door, Outgoing
 from kereru.kernel.secrets import Secret
 

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from kereru.carriers.adapters.inteliquent import wire
-from kereru.carriers.contract import (
+from kereru.carriers.arrivals import (
     Arrival,
     AuthResult,
     InboundText,

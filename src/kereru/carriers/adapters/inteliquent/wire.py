@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from kereru.carriers.contract import ReceiptState
+from kereru.carriers.arrivals import ReceiptState
 
 HOOK_HEADER = "X-Hook-Token"
 """The static header that our webhooks are configured with (§2A.3)."""

@@ -11,6 +11,7 @@ import msgspec
 from kereru.carriers import outcome
 from kereru.carriers.adapters.restcomm import wire
 from kereru.carriers.adapters.restcomm.webhooks import RestcommWebhooks
+from kereru.carriers.arrivals import Exchange, ReceiptState
 from kereru.carriers.contract import (
     RESTCOMM,
     Accepted,
@@ -20,7 +21,6 @@ from kereru.carriers.contract import (
     CredentialsVerdict,
     Deferred,
     Done,
-    Exchange,
     LookUp,
     NumberFound,
     OutboundPart,
@@ -29,7 +29,6 @@ from kereru.carriers.contract import (
     PlatformAccess,
     Problem,
     ReceiptSetting,
-    ReceiptState,
     Refused,
     StandingWebhook,
     WebhookSet,

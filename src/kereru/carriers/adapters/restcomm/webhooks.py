@@ -7,7 +7,7 @@ import hmac
 import re
 
 from kereru.carriers.adapters.restcomm import wire
-from kereru.carriers.contract import (
+from kereru.carriers.arrivals import (
     Arrival,
     AuthResult,
     InboundText,

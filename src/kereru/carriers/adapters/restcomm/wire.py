@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from kereru.carriers.contract import ReceiptState
+from kereru.carriers.arrivals import ReceiptState
 
 FIELDS_MAX = 500
 
