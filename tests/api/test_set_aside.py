@@ -117,6 +117,21 @@ async def test_one_numbers_secret_brings_no_text_for_another(house: House, owner
     assert house.holdings() == before
 
 
+async def test_what_another_version_kept_costs_the_others_nothing(house: House, owner: Database, carriers: Carriers) -> None:
+    """G45: nothing kept, or something in a form of tomorrow, stays; what stands behind it is taken in."""
+    phones = [new_phone() for _ in range(3)]
+    for number, phone in enumerate(phones):
+        event = {"referenceId": f"v{number}", "from": phone[1:], "to": [BEN], "text": {"body": f"event {number}"}}
+        assert (await house.inteliquent(event)).status_code == 200
+    for place, kept in enumerate((None, b'{"type":"of tomorrow"}')):
+        house.tenant.sql(
+            "UPDATE quarantine SET again = %(kept)s WHERE id = (SELECT id FROM quarantine ORDER BY id OFFSET %(n)s LIMIT 1)", kept=kept, n=place
+        )
+    found = outcomes(await _all(replay.take_in(owner, repaired(carriers))))
+    assert found == [("not_possible", 0, 0), ("not_possible", 0, 0), ("taken_in", 1, 0)]
+    assert house.holdings()["quarantine"] == 2
+
+
 async def test_what_could_not_be_stored_is_stored_after_a_repair(house: House, owner: Database, carriers: Carriers) -> None:
     """G5: a text that the database refused stays as an item, and is stored as it came."""
     house.tenant.sql("""CREATE FUNCTION odd() RETURNS trigger LANGUAGE plpgsql AS $$

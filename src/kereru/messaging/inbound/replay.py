@@ -65,6 +65,8 @@ async def take_in(owner: Database, parse: Parse) -> AsyncIterator[Outcome]:
             yield await _try(owner, row, parse)
         except psycopg.Error as error:
             yield Outcome(ids.encode(row.id), "failed", reason=f"could not be stored: {type(error).__name__}")
+        except msgspec.DecodeError:
+            yield Outcome(ids.encode(row.id), "not_possible", reason="It was kept by another version, in a form that this one does not know.")
 
 
 async def _rows(owner: Database) -> AsyncIterator[Row]:
