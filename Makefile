@@ -53,7 +53,7 @@ lint: install web/node_modules/.tools ## Check style, types and imports
 	@cd web && PATH="$(NODE_PATH)" npm run --silent check
 
 .PHONY: bench
-bench: install ## Measure beside rulers, with a table: everything (half an hour), or NAME=mo_ingest; SCALE=0.1 for small data sets
+bench: install ## Measure beside rulers, with a table: everything (an hour), or NAME=mo_ingest; SCALE=0.1 for small data sets
 	@$(BIN)/kereru bench $(or $(NAME),all) --scale $(or $(SCALE),1)
 
 .PHONY: bench-peers

@@ -40,7 +40,7 @@ APART = {"peers": "bench.peers.compare"}
 MINUTES = {
     "mo_ingest": 1.5, "mt_path": 2, "receipts": 1.5, "mo_latency": 2, "mo_slow_disk": 1.5, "ws_push": 1, "ws_idle": 2.5, "ws_stalled": 5,
     "busy_queue": 2,
-    "read_10m": 7, "retention": 2, "growth": 12, "footprint": 2.5, "crash": 4, "portal": 2, "client": 2, "peers": 6,
+    "read_10m": 7, "retention": 2, "growth": 20, "footprint": 2.5, "crash": 4, "portal": 2, "client": 2, "peers": 6,
 }  # fmt: skip
 """About how long each takes at scale 1 on two cores; `kereru bench all` says so beforehand."""
 

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from kereru.messaging.attachments.model import Travel
 from kereru.messaging.model import Reason
 
 HANDOVERS: Final = {1: "waiting", 2: "open", 3: "accepted", 4: "refused", 5: "unknown"}
@@ -124,5 +125,5 @@ class Life(msgspec.Struct, frozen=True):
     waiting: Waiting | None
     exchanges: tuple[RawExchange, ...]
     changes: tuple[ChangeTold, ...]
-    kind: Literal["sms", "mms", "sms_link"] = "sms"
+    kind: Travel = "sms"
     files: tuple[FileSent, ...] = ()
