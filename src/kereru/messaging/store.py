@@ -8,11 +8,16 @@ from collections.abc import Sequence
 from kereru.kernel.db import Row, Transaction
 from kereru.messaging.model import SendFacts
 
+# What is joined to a row is looked up by its whole key: LATERAL, and OFFSET so that it stays so. Joined freely, a plan made while a table was empty
+# reads everything that an index's first column finds, for each row and until statistics come (docs/reference/performance.md).
 # Names depend on who looks, so they are joined when a conversation is read (design §6).
 _NAMED = "LEFT JOIN LATERAL name_seen(c.provider_id, a.user_id, u.group_id, c.remote) seen_as ON true"
 # Consent is the group's: its row is joined when the conversation is read, and no conversation's version counts it.
-_STOPPED = "LEFT JOIN remote_consent s ON s.provider_id = c.provider_id AND s.group_id = u.group_id AND s.remote = c.remote AND s.stopped"
-_BLOCKED = "LEFT JOIN blocked_remote b ON b.provider_id = c.provider_id AND b.assignment_id = c.assignment_id AND b.remote = c.remote"
+_STOPPED = """LEFT JOIN LATERAL (
+  SELECT at, source FROM remote_consent
+  WHERE provider_id = c.provider_id AND group_id = u.group_id AND remote = c.remote AND stopped OFFSET 0) s ON true"""
+_BLOCKED = """LEFT JOIN LATERAL (
+  SELECT remote FROM blocked_remote WHERE provider_id = c.provider_id AND assignment_id = c.assignment_id AND remote = c.remote OFFSET 0) b ON true"""
 _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_id, c.last_inbound_id, c.draft, n.id AS number_id, n.e164,
   a.friendly_name, b.remote IS NOT NULL AS blocked, m.id AS message_id,
   m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code,
@@ -26,18 +31,22 @@ _CONVERSATION_COLUMNS = """c.id, c.remote, c.unread, c.version, c.last_message_i
 _AROUND = f"""
 JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
 JOIN number n ON n.provider_id = a.provider_id AND n.id = a.number_id
-LEFT JOIN message m ON m.provider_id = c.provider_id AND m.conversation_id = c.id AND m.id = c.last_message_id
+LEFT JOIN LATERAL (
+  SELECT * FROM message WHERE provider_id = c.provider_id AND conversation_id = c.id AND id = c.last_message_id OFFSET 0) m ON true
 {_BLOCKED}
 {_STOPPED}
 {_NAMED}
 """
-# The page is cut before anything is joined to it, so that only what is shown is looked up however many conversations a person has.
+# The page is cut for each number, then for the person, before anything is joined to it: only that many are read however many conversations there are.
 _CONVERSATION_PAGE = f"""
 SELECT {_CONVERSATION_COLUMNS}
 FROM (
   SELECT c.* FROM assignment a
-  JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
-  WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s AND c.last_message_id < %(before)s AND c.last_message_id >= %(since)s
+  CROSS JOIN LATERAL (
+    SELECT * FROM conversation
+    WHERE provider_id = a.provider_id AND assignment_id = a.id AND last_message_id < %(before)s AND last_message_id >= %(since)s
+    ORDER BY last_message_id DESC LIMIT %(limit)s) c
+  WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s
   ORDER BY c.last_message_id DESC LIMIT %(limit)s) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id
 {_AROUND}
@@ -45,10 +54,11 @@ ORDER BY c.last_message_id DESC
 """
 _CONVERSATIONS_BY_ID = f"""
 SELECT {_CONVERSATION_COLUMNS}
-FROM assignment a
-JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.last_message_id IS NOT NULL
+FROM unnest(%(ids)s::bigint[]) AS w (id)
+CROSS JOIN LATERAL (SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id OFFSET 0) c
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 {_AROUND}
-WHERE a.provider_id = scope_provider() AND a.user_id = %(user)s AND c.id = ANY (%(ids)s) AND c.last_message_id >= (SELECT oldest_kept())
+WHERE c.last_message_id >= (SELECT oldest_kept())
 """
 
 _MESSAGE_COLUMNS = """m.id, m.conversation_id, m.outbound, m.status, m.text, m.client_id, m.attempt, m.unicode, m.segments, m.reason_code, m.reason,
@@ -62,34 +72,35 @@ ORDER BY m.id DESC LIMIT %(limit)s
 """
 _MESSAGES_BY_ID = f"""
 SELECT {_MESSAGE_COLUMNS} FROM unnest(%(ids)s::bigint[]) AS w (id)
-JOIN message m ON m.provider_id = scope_provider() AND m.id = w.id AND m.visibility = 0 AND m.id >= (SELECT oldest_kept())
-  AND m.id BETWEEN %(first)s AND %(last)s
-JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+CROSS JOIN LATERAL (
+  SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 AND id >= (SELECT oldest_kept())
+    AND id BETWEEN %(first)s AND %(last)s OFFSET 0) m
+CROSS JOIN LATERAL (SELECT assignment_id, provider_id FROM conversation WHERE provider_id = m.provider_id AND id = m.conversation_id OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
 """
 
-# What many users see, for the hub: whom a row is for comes with its id, and the join lets nobody see another's. OFFSET makes it one look by key
-# for each id; joined freely, all of the provider's may be read for a handful.
+# What many users see, for the hub: whom a row is for comes with its id, and the join lets nobody see another's.
 _CONVERSATIONS_SEEN = f"""
 SELECT w.user_id, u.region, {_CONVERSATION_COLUMNS}
 FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
-CROSS JOIN LATERAL (
-  SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id AND last_message_id >= (SELECT oldest_kept()) OFFSET 0) c
+CROSS JOIN LATERAL (SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = w.id OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 {_AROUND}
+WHERE c.last_message_id >= (SELECT oldest_kept())
 """
 _MESSAGES_SEEN = f"""
 SELECT w.user_id, {_MESSAGE_COLUMNS} FROM unnest(%(users)s::bigint[], %(ids)s::bigint[]) AS w (user_id, id)
 CROSS JOIN LATERAL (
   SELECT * FROM message WHERE provider_id = scope_provider() AND id = w.id AND visibility = 0 AND id >= (SELECT oldest_kept())
     AND id BETWEEN %(first)s AND %(last)s OFFSET 0) m
-JOIN conversation c ON c.provider_id = m.provider_id AND c.id = m.conversation_id
+CROSS JOIN LATERAL (SELECT assignment_id, provider_id FROM conversation WHERE provider_id = m.provider_id AND id = m.conversation_id OFFSET 0) c
 JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = w.user_id
 """
 
 _OWNS = """
-SELECT c.id FROM conversation c JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id
-WHERE c.provider_id = scope_provider() AND c.id = %(conversation)s AND a.user_id = %(user)s AND c.last_message_id >= (SELECT oldest_kept())
+SELECT c.id FROM (SELECT * FROM conversation WHERE provider_id = scope_provider() AND id = %(conversation)s OFFSET 0) c
+JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AND a.user_id = %(user)s
+WHERE c.last_message_id >= (SELECT oldest_kept())
 """
 
 _FACTS = """

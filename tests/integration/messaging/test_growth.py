@@ -3,8 +3,11 @@
 import json
 
 import psycopg
+import pytest
 from psycopg.rows import namedtuple_row
 
+from kereru.messaging import store
+from kereru.realtime import store as realtime
 from world import PHONE, World
 
 STORED = 5000
@@ -95,3 +98,74 @@ def _receipts(world: World, named: list[tuple[int | None, str]]) -> str:
             for message, cid in named
         ]
     )  # fmt: skip
+
+
+MANY, A_PAGE = 3_000, 50
+_BUSY = """
+INSERT INTO conversation (provider_id, id, assignment_id, remote, last_message_id, last_inbound_id, unread)
+  SELECT %(p)s, n, %(a)s, '+1202555' || lpad(n::text, 5, '0'), lowest_id(app_now()) + n, lowest_id(app_now()) + n, 1
+  FROM generate_series(1, %(n)s) n;
+INSERT INTO message (provider_id, id, conversation_id, assignment_id, outbound, status, text, platform_id, attempt)
+  SELECT %(p)s, lowest_id(app_now()) + n, n, %(a)s, n %% 2 = 0, 3, 'Hello', %(pl)s, 1 FROM generate_series(1, %(n)s) n;
+INSERT INTO client_key (provider_id, user_id, client_id, message_id, request_hash)
+  SELECT %(p)s, %(u)s, 'key ' || n, lowest_id(app_now()) + n, '' FROM generate_series(1, %(n)s) n;
+INSERT INTO remote_consent (provider_id, group_id, remote, stopped) SELECT %(p)s, %(g)s, '+1202555' || lpad(n::text, 5, '0'), n %% 7 = 0
+  FROM generate_series(1, %(n)s) n;
+INSERT INTO change (provider_id, feed_id, number, id, kind, conversation_id, message_id, version)
+  SELECT %(p)s, %(f)s, n, new_id(), 1, n, lowest_id(app_now()) + n, 1 FROM generate_series(1, %(n)s) n;
+UPDATE feed SET head = %(n)s WHERE provider_id = %(p)s AND id = %(f)s
+"""
+_PEOPLE_READ = {
+    "list": store._CONVERSATION_PAGE, "conversations": store._CONVERSATIONS_BY_ID, "open": store._MESSAGE_PAGE, "messages": store._MESSAGES_BY_ID,
+    "owns": store._OWNS, "facts": store._FACTS, "key": store._KNOWN_KEY, "read": store._MARK_READ, "unread": store._MARK_UNREAD,
+    "draft": store._KEEP_DRAFT,
+}  # fmt: skip
+_HUB_READS = {"changes": realtime._READ, "conversations seen": store._CONVERSATIONS_SEEN, "messages seen": store._MESSAGES_SEEN}
+
+
+@pytest.mark.parametrize("name", [*_PEOPLE_READ, *_HUB_READS])
+def test_reading_is_by_key_in_tables_that_were_empty_when_it_was_planned(world: World, name: str) -> None:
+    """R44, design §11: in the first minute of an installation, and of each week, a busy number's texts must not all be read for each new one."""
+    ana = world.ana
+    names = {"p": ana.provider_id, "pl": ana.platform_id, "a": ana.assignment_id, "u": ana.user_id, "g": ana.group_id, "f": ana.feed_id, "n": MANY}
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        connection.row_factory = namedtuple_row
+        with connection.transaction(force_rollback=True):
+            _rows_read(connection, world, name, times=6)
+            for statement in _BUSY.split(";\n"):
+                connection.execute(statement, names)
+            read = _rows_read(connection, world, name, times=1)
+    # Pages and handfuls are what is asked for; a few tables are looked into for each of their rows.
+    assert {table: rows for table, rows in read.items() if rows > 4 * A_PAGE} == {}
+
+
+def _rows_read(connection: psycopg.Connection, world: World, name: str, *, times: int) -> dict[str, int]:
+    """Rows that the last of `times` runs fetched, by table, weeks together; where it fetched any."""
+    ana = world.ana
+    [[first]] = connection.execute("SELECT lowest_id(app_now())").fetchall()
+    some = [1, MANY // 2, MANY]
+    params = {
+        "provider": ana.provider_id, "user": ana.user_id, "number": ana.number_id, "remote": "+120255500007", "conversation": 7, "message": first + 7,
+        "before": 2**62, "since": 0, "limit": A_PAGE, "client_id": "key 7", "up_to": None, "text": "Dear", "first": first + some[0],
+        "last": first + some[-1], "users": [ana.user_id] * 3, "feeds": [ana.feed_id], "afters": [MANY - A_PAGE], "untils": [MANY + A_PAGE],
+        "oldest": 0, "ids": some if "conversations" in name else [first + one for one in some],
+    }  # fmt: skip
+
+    def counted() -> dict[str, int]:
+        rows = connection.execute("SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_xact_user_tables").fetchall()
+        totals: dict[str, int] = {}
+        for row in rows:
+            totals[row.relname.split("_w2")[0]] = totals.get(row.relname.split("_w2")[0], 0) + row.read
+        return totals
+
+    connection.execute("SET LOCAL ROLE kereru_app")
+    connection.execute(f"SET LOCAL app.provider = '{ana.provider_id}'")
+    if name in _HUB_READS:
+        connection.execute("SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off")
+    before: dict[str, int] = {}
+    for _ in range(times):
+        before = counted()
+        connection.execute((_PEOPLE_READ | _HUB_READS)[name], params, prepare=True)
+    after = counted()
+    connection.execute("RESET ROLE")
+    return {table: count - before.get(table, 0) for table, count in after.items() if count > before.get(table, 0)}
