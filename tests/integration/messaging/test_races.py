@@ -436,6 +436,23 @@ async def test_a_busy_feed_holds_up_no_other_owners_receipts(desk: Desk, hand: H
     assert desk.status(first).status == desk.status(second).status == DELIVERED
 
 
+@pytest.mark.parametrize("freed_after_ms", range(0, 160, 16))
+async def test_what_one_person_sent_is_stored_in_its_order(desk: Desk, ingest: Database, freed_after_ms: int) -> None:
+    """G17: a STOP right behind a START has the last word, though both wait for the same busy rows and try again at times of their own."""
+    ana, sink = desk.world.ana, Sink(ingest)
+    await sink.put(batch(ana, text(ana, "Hello", remote=PHONE)))
+    words = ["START", "It is me", "STOP", "Sorry"]
+    with held(desk.world, "SELECT 1 FROM feed WHERE id = %(f)s FOR UPDATE", f=ana.feed_id):
+        puts: list[asyncio.Task[None]] = []
+        for word in words:
+            puts.append(asyncio.create_task(sink.put(batch(ana, text(ana, word, remote=PHONE)))))
+            await asyncio.sleep(0.011)
+        await asyncio.sleep(freed_after_ms / 1000)
+    await asyncio.wait_for(asyncio.gather(*puts), 3)
+    assert [row.text for row in desk.world.sql("SELECT text FROM message ORDER BY id")] == ["Hello", *words]
+    assert [row.stopped for row in desk.world.sql("SELECT stopped FROM remote_consent")] == [True]
+
+
 async def test_a_sender_that_slept_past_its_lease_hands_nothing_over(desk: Desk) -> None:
     """G13: stopped between claim and hand-over; the clock ran on. What it claimed is unknown to the next holder, and never sent by it."""
     faults, asleep, awake = Faults(), asyncio.Event(), asyncio.Event()

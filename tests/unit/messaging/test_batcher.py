@@ -1,7 +1,7 @@
 """The batcher against writes that fail in every way: every future ends, once, and truthfully."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import psycopg
 import pytest
@@ -14,16 +14,17 @@ from kereru.messaging.trouble import Fault, fault_of
 class Store:
     """What was written; `refuse` decides what a write of some items raises."""
 
-    def __init__(self, refuse=lambda items: None, *, free=None) -> None:
+    def __init__(self, refuse=lambda items: None, *, free=None, line=lambda _: None) -> None:
         self.written: list[str] = []
         self.aside: list[str] = []
         self.writes = 0
+        self.hold: Callable[[Sequence[str]], Awaitable[object]] = lambda _: asyncio.sleep(0)
         self._refuse, self._answer = refuse, free
-        self.batcher: Batcher[str] = Batcher(self._write, self._free, self._set_aside, most=3)
+        self.batcher: Batcher[str] = Batcher(self._write, self._free, self._set_aside, most=3, line=line)
 
     async def _write(self, items: Sequence[str]) -> None:
         self.writes += 1
-        await asyncio.sleep(0)
+        await self.hold(items)
         error = self._refuse(items)
         if error is not None:
             raise error
@@ -32,7 +33,7 @@ class Store:
     async def _free(self, items: Sequence[str]) -> Sequence[bool]:
         if isinstance(self._answer, Exception):
             raise self._answer
-        return [True] * len(items)
+        return [True] * len(items) if self._answer is None else self._answer(items)
 
     async def _set_aside(self, item: str, error: Exception) -> None:
         self.aside.append(item)
@@ -74,6 +75,42 @@ async def test_one_item_that_stays_busy_holds_up_nobody() -> None:
     await asyncio.wait_for(futures["slow"], 1)
     await store.batcher.drain()
     assert sorted(store.written) == ["a", "b", "c", "d", "slow"]
+
+
+@pytest.mark.parametrize("trouble", ["busy", "seen to be busy", "deadlock", "slow", "set aside"])
+@pytest.mark.parametrize("before", range(4))
+async def test_nobody_overtakes_another_of_the_same_line(trouble: str, before: int) -> None:
+    """G17: what one person sent is stored in the order in which it came, whatever happens to the first of it; others go on meanwhile."""
+    troubled = True
+    released = asyncio.Event()
+
+    def refuse(items: Sequence[str]) -> Exception | None:
+        if not troubled or "ana 1" not in items:
+            return None
+        return {
+            "busy": psycopg.errors.LockNotAvailable(), "seen to be busy": psycopg.errors.LockNotAvailable(),
+            "deadlock": psycopg.errors.DeadlockDetected(), "set aside": psycopg.errors.DataError(),
+        }.get(trouble)  # fmt: skip
+
+    def free(items: Sequence[str]) -> Sequence[bool]:
+        return [trouble != "seen to be busy" or item != "ana 1" for item in items]
+
+    store = Store(refuse, free=free, line=lambda item: item.split()[0])
+    if trouble == "slow":
+        store.hold = lambda items: released.wait() if "ana 1" in items else asyncio.sleep(0)
+    items = [f"ben {number}" for number in range(before)] + ["ana 1", "cem 1", "ana 2", "ana 3", "dee 1", "ana 4", "cem 2"]
+    futures = [store.batcher.submit(item) for item in items]
+    others = [future for item, future in zip(items, futures, strict=True) if item.startswith("dee")]
+    await asyncio.wait_for(asyncio.gather(*others), 1)
+    late = store.batcher.submit("ana 5")
+    troubled = trouble == "set aside"
+    released.set()
+    await asyncio.wait_for(asyncio.gather(*futures, late), 1)
+    await store.batcher.drain()
+    ana = [f"ana {number}" for number in range(1, 6)]
+    assert [item for item in store.written if item.startswith("ana")] == (ana[1:] if trouble == "set aside" else ana)
+    assert [item for item in store.written if item.startswith("cem")] == ["cem 1", "cem 2"]
+    assert sorted(store.written + store.aside) == sorted([*items, "ana 5"])
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.DataError(), psycopg.errors.ProgramLimitExceeded(), psycopg.errors.UniqueViolation()])

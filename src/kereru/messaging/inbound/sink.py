@@ -105,7 +105,7 @@ class Sink:
     def __init__(self, database: Database, *, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._database = database
         self._answer_within_s = answer_within_s
-        self._texts = Batcher(self._write_texts, self._free_texts, self._set_aside, most=INGEST_BATCH)
+        self._texts = Batcher(self._write_texts, self._free_texts, self._set_aside, most=INGEST_BATCH, line=_conversation)
         self._receipts = Batcher(self._write_receipts, self._free_receipts, self._set_aside, most=INGEST_BATCH)
 
     async def put(self, batch: ArrivalBatch) -> None:
@@ -255,6 +255,11 @@ def receipt_item(arrival: ReceiptReport, raw: str, request: str) -> ReceiptItem:
         raw=raw,
         request=request,
     )
+
+
+def _conversation(item: TextItem) -> tuple[int, int, str, str]:
+    """Texts of one person to one number are stored in the order in which they came; a STOP must not be overtaken by the START before it (G17)."""
+    return item.provider, item.platform, item.to, item.remote
 
 
 def _raw(exchange: Exchange) -> str:
