@@ -238,6 +238,40 @@ async def test_unsent_uploads_are_bounded(house: House) -> None:
     house.tenant.sql("DELETE FROM file WHERE link = 'x'")
 
 
+async def test_uploads_at_once_do_not_pass_the_limit(house: House) -> None:
+    """G42: each of them found room when it began; as many as there was room for are kept, and of the others nothing is left."""
+    free = 3
+    house.tenant.sql(
+        "INSERT INTO file (provider_id, id, user_id, state, link) SELECT %(p)s, new_id(), %(u)s, 2, 'x' FROM generate_series(1, %(n)s)",
+        p=house.tenant.provider_id, u=house.tenant.ben.id, n=FILES_UNSENT - free,
+    )  # fmt: skip
+    answers = await asyncio.gather(*[upload(house, "ben", b"A note", name="note.txt") for _ in range(12)])
+    kept = [answer.json()["id"] for answer in answers if answer.status_code == 201]
+    assert len(kept) == free
+    assert {answer.json()["code"] for answer in answers if answer.status_code != 201} == {"too_many_unsent"}
+    assert not list(house.tenant.files.arrivals.iterdir())
+    for one in kept:
+        assert (await house.people["ben"].delete(f"/api/v1/attachments/{one}")).status_code == 204
+    house.tenant.sql("DELETE FROM file WHERE link = 'x'")
+
+
+async def test_at_the_limit_a_picture_can_still_be_made_smaller(house: House) -> None:
+    """P28, G42: the smaller one takes the place of the one it was made from."""
+    large = await uploaded(house, "ana", jpeg(200, 150))
+    house.tenant.sql(
+        "INSERT INTO file (provider_id, id, user_id, state, link) SELECT %(p)s, new_id(), %(u)s, 2, 'x' FROM generate_series(1, %(n)s)",
+        p=house.tenant.provider_id, u=house.tenant.ana.id, n=FILES_UNSENT,
+    )  # fmt: skip
+    house.tenant.sql(
+        "DELETE FROM file WHERE id IN (SELECT id FROM file WHERE link = 'x' LIMIT ("
+        "SELECT count(*) - %(n)s FROM file WHERE user_id = %(u)s AND message_id IS NULL))",
+        u=house.tenant.ana.id, n=FILES_UNSENT,
+    )  # fmt: skip
+    answer = await house.people["ana"].post(f"/api/v1/attachments/{large['id']}/shrink", json={"number_id": house.numbers["ana"]})
+    house.tenant.sql("DELETE FROM file WHERE link = 'x'")
+    assert answer.status_code == 200
+
+
 async def test_limits_are_told_before_the_upload(house: House) -> None:
     """P28, R132 to R136: what can be uploaded, and what each number sends as MMS, or why not."""
     told = (await house.people["ana"].get("/api/v1/attachments/limits")).json()

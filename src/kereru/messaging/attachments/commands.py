@@ -57,11 +57,21 @@ class Body:
     length: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a file turned out to be."""
+
+    name: str
+    type: FileType
+    looked: Looked
+
+
 async def upload(files: Files, database: Database, owner: Owner, body: Body, most: int) -> Attachment:
     """Take a file in, to be sent later (R69, R71): what it is decides its content, and what tells of a place is left out (bad input 84).
 
     Raises what `receive` raises, TooManyUnsent, FileTypeRefused, PictureTooLarge, FileUnreadable, Unavailable.
     """
+    # Who is over it need not send the bytes; what counts is asked again when the file gets its row, since others may come at the same time.
     async with database.transaction(ProviderScope(owner.provider_id)) as tx:
         if await store.unsent_count(tx, owner.user_id) >= FILES_UNSENT:
             raise TooManyUnsent
@@ -72,11 +82,13 @@ async def upload(files: Files, database: Database, owner: Owner, body: Body, mos
         if not kind.sendable:
             words = f"This is a .{kind.ending} file, which cannot be sent. Possible are .txt .mpeg .mp3 .mp4 .pdf .jpeg .jpg .bmp .png .gif .csv."
             raise FileTypeRefused(words)
-        return await _keep(files, database, owner, place, clean_name(received.name, kind), kind, looked)
+        return await _keep(files, database, owner, place, _Found(clean_name(received.name, kind), kind, looked), FILES_UNSENT)
 
 
 async def shrink(files: Files, database: Database, owner: Owner, file_id: int, number_id: int) -> Attachment:
-    """A smaller version of an uploaded picture, in its place, that fits into an MMS of this number (P28). Raises NoSuchAttachment, CannotShrink."""
+    """A smaller version of an uploaded picture, in its place, that fits into an MMS of this number (P28). Raises NoSuchAttachment, CannotShrink,
+    TooManyUnsent.
+    """
     async with database.transaction(ProviderScope(owner.provider_id)) as tx:
         found = await store.unsent(tx, owner.user_id, [file_id], lock=False)
         carriers = [row.carrier for row in await store.numbers(tx, owner.user_id) if row.id == number_id]
@@ -89,8 +101,14 @@ async def shrink(files: Files, database: Database, owner: Owner, file_id: int, n
         looked = await files.look(place, anew=True, shrink_to=capabilities_of(carriers[0]).media_max_bytes)
         if looked.problem or looked.type is None:
             raise CannotShrink
-        smaller = await _keep(files, database, owner, place, clean_name(found[0].name, looked.type), looked.type, looked)
-    await remove(database, owner, file_id)
+        # One more, for as long as the one that it replaces is still there.
+        smaller = await _keep(files, database, owner, place, _Found(clean_name(found[0].name, looked.type), looked.type, looked), FILES_UNSENT + 1)
+    try:
+        await remove(database, owner, file_id)
+    except NoSuchAttachment:
+        # Sent, removed or made smaller meanwhile: it has no place to take.
+        await remove(database, owner, ids.decode(smaller.id))
+        raise
     return smaller
 
 
@@ -101,15 +119,22 @@ async def remove(database: Database, owner: Owner, file_id: int) -> None:
             raise NoSuchAttachment
 
 
-async def _keep(files: Files, database: Database, owner: Owner, place: Place, name: str, kind: FileType, looked: Looked) -> Attachment:
-    """The row first, then the bytes, then the row says so: whatever breaks in between is a row that is swept, never bytes without one."""
+async def _keep(files: Files, database: Database, owner: Owner, place: Place, found: _Found, most: int) -> Attachment:
+    """The row first, then the bytes, then the row says so: whatever breaks in between is a row that is swept, never bytes without one.
+
+    Raises TooManyUnsent where the owner has `most` already.
+    """
     scope = ProviderScope(owner.provider_id)
     size = place.content.stat().st_size
     async with database.transaction(scope) as tx:
-        file_id = await store.add(tx, user=owner.user_id, name=name, content_type=kind.content_type, bytes=size, link=secrets.token_bytes(LINK_BYTES))
+        file_id = await store.add(
+            tx, user=owner.user_id, name=found.name, content_type=found.type.content_type, bytes=size, link=secrets.token_bytes(LINK_BYTES), most=most
+        )
+        if file_id is None:
+            raise TooManyUnsent
     await files.keep(owner.provider_id, file_id, place)
     async with database.transaction(scope) as tx:
-        await store.ready(tx, id=file_id, **facts_of(name, kind, size, looked))
+        await store.ready(tx, id=file_id, **facts_of(found.name, found.type, size, found.looked))
         return queries.attachment(await queries.one(tx, owner.user_id, file_id))
 
 

@@ -25,7 +25,8 @@ WHERE f.provider_id = scope_provider() AND f.id = %(id)s AND (
 """
 _ADD = """
 INSERT INTO file (provider_id, id, user_id, state, name, content_type, bytes, link)
-VALUES (scope_provider(), new_id(), %(user)s, 1, %(name)s, %(content_type)s, %(bytes)s, %(link)s) RETURNING id
+SELECT scope_provider(), new_id(), %(user)s, 1, %(name)s, %(content_type)s, %(bytes)s, %(link)s
+WHERE %(most)s > (SELECT count(*) FROM file WHERE provider_id = scope_provider() AND user_id = %(user)s AND message_id IS NULL) RETURNING id
 """
 _READY = """
 UPDATE file SET state = 2, name = %(name)s, content_type = %(content_type)s, bytes = %(bytes)s, width = %(width)s, height = %(height)s,
@@ -103,8 +104,9 @@ async def unsent_count(tx: Transaction, user_id: int) -> int:
     )
 
 
-async def add(tx: Transaction, **params: object) -> int:
-    """An upload whose bytes are about to be stored; answers its id."""
+async def add(tx: Transaction, **params: object) -> int | None:
+    """An upload whose bytes are about to be stored; answers its id, or None where the user has `most` already. One of a user's at a time."""
+    await tx.run("SELECT pg_advisory_xact_lock(hashtextextended('unsent ' || scope_provider() || ' ' || %(user)s, 5))", params)
     return await tx.value(_ADD, params)
 
 
