@@ -97,6 +97,29 @@ async def test_the_links_of_a_refused_mms_wait_for_a_last_look(desk: Desk, meanw
     assert len(await handed_over(desk, "inteliquent")) == 1
 
 
+async def test_a_stop_between_two_parts_of_a_text_is_heard(desk: Desk) -> None:
+    """G17: what the carrier has, it has; nothing more is handed over after a STOP that came while it thought about the first part."""
+    faults, ben = Faults(), desk.world.ben
+
+    async def stop() -> None:
+        await desk.sql(
+            "INSERT INTO remote_consent (provider_id, group_id, remote, stopped) VALUES (%(p)s, %(g)s, %(r)s, true)",
+            p=ben.provider_id, g=ben.group_id, r=PHONE,
+        )  # fmt: skip
+        faults.disarm("delivery.after_handover")
+
+    faults.arm("delivery.after_handover", stop)
+    message = await sends(desk, ben, "One two three")
+    # As for a carrier that takes less at once than both of today.
+    desk.world.sql("UPDATE outbox SET parts = ARRAY['One ', 'two ', 'three']")
+    async with desk.sending(faults=faults):
+        row = await desk.until(message, 4, 6, 7, 8)
+    assert row.status == 6
+    assert len(await handed_over(desk, "inteliquent")) == 1
+    parts = desk.world.sql("SELECT handover, reason_code FROM part ORDER BY part")
+    assert (parts[0].handover, {(part.handover, part.reason_code) for part in parts[1:]}) == (3, {(4, "not_allowed")})
+
+
 async def test_an_mms_that_failed_on_the_way_is_sent_again_as_links(desk: Desk) -> None:
     """P27, R79: Send again after a carrier's failed receipt does not try the MMS a second time."""
     await desk.carrier.add_fault("inteliquent", "timeout_before_accept", count=1)

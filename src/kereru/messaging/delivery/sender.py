@@ -283,9 +283,17 @@ class Line:
         self._woken.set()
 
     async def _fly(self, parts: list[ClaimedPart]) -> None:
-        """One text: its parts in order; the rest waits (or is given up) as soon as one was not taken."""
+        """One text: its parts in order; the rest waits (or is given up) as soon as one was not taken.
+
+        A STOP that came while the carrier took its time over an earlier part is heard before the next one (G17): half a text is better than one word
+        after that. What is not handed over goes back to the queue, where the claim that follows ends it with its reason. Both carriers of today
+        take the longest text whole, so the look costs them nothing.
+        """
         settled = None
         for position, part in enumerate(parts):
+            if position and not await self._still_goes(part):
+                self._write([unsent(left) for left in parts[position:]])
+                break
             settled = await self._hand_over(part)
             rest = [] if settled.outcome == "accepted" else [unsent(left) for left in parts[position + 1 :]]
             self._write([settled, *rest])
@@ -329,8 +337,12 @@ class Line:
         return settled
 
     async def _may_go_again(self, part: ClaimedPart) -> bool:
-        """Another hand-over, so another look at consent (G17), then at the clock (G13). Where nobody can tell, the refusal stands."""
+        """Another hand-over, so another look (G17). Where nobody can tell, the refusal stands."""
         await self.sender.faults.reach("delivery.before_links")
+        return await self._still_goes(part)
+
+    async def _still_goes(self, part: ClaimedPart) -> bool:
+        """A look at consent as it stands now, then at the clock (G13)."""
         try:
             async with self.sender.database.statement() as tx:
                 allowed = await store.may_still_go(tx, self._provider, part.message_id)
