@@ -13,7 +13,7 @@ LARGEST = 1_000_000
 KEPT = 64
 TYPES = {
     "image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "audio/mpeg": "mp3", "audio/amr": "amr",
-    "video/mp4": "mp4", "video/3gpp": "3gp", "text/vcard": "vcf",
+    "video/mp4": "mp4", "video/3gpp": "3gp", "text/vcard": "vcf", "text/plain": "txt",
 }  # fmt: skip
 
 

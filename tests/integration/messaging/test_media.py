@@ -414,3 +414,59 @@ async def test_arrivals_left_by_a_dead_process_are_swept(tmp_path: Path) -> None
     os.utime(old, (1, 1))
     files.sweep()
     assert (old.exists(), new.exists()) == (False, True)
+
+
+# --- A word in a text part -------------------------------------------------------------------------------------------------------------------
+
+
+async def code_of(house: House, who: str) -> str | None:
+    """Why `who` may not text the phone, or None."""
+    answer = await house.send(who, "Hello again")
+    return None if answer.status_code in (200, 201) else answer.json()["code"]
+
+
+@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
+async def test_stop_in_a_text_part_of_an_mms_counts(house: House, carrier: str) -> None:
+    """G17, G35: as in a text's own words, from the moment that the file is here; before, nobody can know."""
+    who = "ana" if carrier == "restcomm" else "ben"
+    await arrive(house, carrier, "", png(), b"Stop.\r\n", declared="text/plain")
+    assert (await received(house, carrier))["consent"] is None
+    await house.tenant.run_jobs()
+    assert (await received(house, carrier))["consent"] == "stop"
+    assert await code_of(house, who) == "stopped"
+
+
+async def test_start_in_a_text_part_brings_back(house: House) -> None:
+    """G35: who said STOP comes back by START, in whatever form it comes."""
+    await house.restcomm(Body="STOP")
+    assert await code_of(house, "ana") == "stopped"
+    await arrive(house, "restcomm", " ", b"\xef\xbb\xbfSTART", declared="text/plain")
+    await house.tenant.run_jobs()
+    assert await code_of(house, "ana") is None
+
+
+async def test_a_start_whose_file_comes_late_does_not_undo_a_later_stop(house: House) -> None:
+    """G17: the order in which things were said counts, not the one in which files could be fetched."""
+    await arrive(house, "restcomm", "", b"START", declared="text/plain")
+    await house.restcomm(Body="STOP")
+    await house.tenant.run_jobs()
+    assert await code_of(house, "ana") == "stopped"
+
+
+async def test_help_in_a_text_part_is_answered_once(house: House) -> None:
+    """G35, P31: as HELP in a text's own words."""
+    for _ in range(2):
+        await arrive(house, "restcomm", "", b"help", declared="text/plain")
+        await house.tenant.run_jobs()
+    texts = await house.messages("ana", PHONE)
+    assert [text["consent"] for text in texts if text["direction"] == "in"] == ["help", "help"]
+    assert len([text for text in texts if text["direction"] == "out"]) == 1
+
+
+@pytest.mark.parametrize(("words", "part"), [("Look at this", b"STOP"), ("", b"The last stop of the bus"), ("", b"STOP " * 2000)])
+async def test_other_text_parts_are_files_only(house: House, words: str, part: bytes) -> None:
+    """G35: the whole text has to say it; beside a caption, a file is a file."""
+    await arrive(house, "restcomm", words, part, declared="text/plain")
+    await house.tenant.run_jobs()
+    assert (await received(house, "restcomm"))["consent"] is None
+    assert await code_of(house, "ana") is None

@@ -23,7 +23,8 @@ from kereru.kernel.secrets import CannotOpen, Sealer, Secret
 from kereru.messaging.attachments import store
 from kereru.messaging.attachments.commands import facts_of
 from kereru.messaging.attachments.intake import Files, Place
-from kereru.messaging.attachments.model import BY_CONTENT_TYPE, OTHER, SMIL, FileType, State, clean_name, is_text, text_type
+from kereru.messaging.attachments.model import BY_CONTENT_TYPE, OTHER, SMIL, TXT, FileType, State, clean_name, is_text, text_type
+from kereru.messaging.consent import Mark, mark_of
 from kereru.provisioning.platforms.model import open_access
 from kereru.realtime.feeds import ChangeKind, Entry, append
 
@@ -31,6 +32,9 @@ TRIES = 9
 FETCH_MEDIA = JobKind("messaging.fetch_media", Backoff(first_s=2.0, factor=2.5, most_s=600.0, tries=TRIES + 2))
 SWEEP_MOST = 200
 REFUSALS_MOST = 20
+WORDS_BYTES = 4096
+"""A text part that asks for silence is short; what is longer is about something else."""
+
 _VISIBLE = 0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _log = get_logger("messaging.attachments")
@@ -71,7 +75,8 @@ async def fetch_media(fetcher: Fetcher, ids: Mapping[str, int]) -> None:
         return
     access = _access(platform, fetcher.sealer)
     waiting = False
-    for place_number, row in enumerate(coming, start=1):
+    # Texts first: one of them may say STOP, and films take their time.
+    for place_number, row in sorted(enumerate(coming, start=1), key=lambda numbered: not _seems_text(numbered[1])):
         async with fetcher.files.place() as place:
             try:
                 got = await _fetch(fetcher, access, row, place.content)
@@ -179,10 +184,13 @@ async def _take(fetcher: Fetcher, provider_id: int, row: Row, place: Place, decl
             await store.drop(tx, row.id)
             await tell_owner(tx, provider_id, row.message_id)
         return
+    mark = _mark(place) if kind is TXT else None
     await fetcher.files.keep(provider_id, row.id, place)
     name = clean_name(_name(row.source) or f"file-{number}", kind)
     async with fetcher.database.transaction(scope) as tx:
         if await store.ready(tx, id=row.id, **facts_of(name, kind, place.content.stat().st_size, looked)):
+            if mark is not None:
+                await store.consent_of_part(tx, row.message_id, mark)
             await tell_owner(tx, provider_id, row.message_id)
         left = not await store.is_there(tx, row.id)
     if left:
@@ -200,6 +208,21 @@ def _other(place: Place, declared: str, sniffed: FileType | None) -> FileType:
     # The declared type may only choose among what is never shown where it stands.
     known = BY_CONTENT_TYPE.get(declared, OTHER)
     return OTHER if known.inline or known.kind != "other" else known
+
+
+def _seems_text(row: Row) -> bool:
+    return row.declared == "text/plain" or row.source.partition("?")[0].endswith(".txt")
+
+
+def _mark(place: Place) -> Mark | None:
+    """What a text part says about consent; it counts as the text does where that has no words (G35)."""
+    content = place.content.read_bytes()
+    if len(content) > WORDS_BYTES:
+        return None
+    try:
+        return mark_of(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return mark_of(content.decode("latin-1"))
 
 
 def _name(url: str) -> str:

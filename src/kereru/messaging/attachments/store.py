@@ -165,6 +165,13 @@ async def missed(tx: Transaction, file_id: int, state: int, code: str, reason: s
     await tx.run(_MISSED, {"id": file_id, "state": state, "code": code, "reason": reason})
 
 
+async def consent_of_part(tx: Transaction, message_id: int, mark: int) -> None:
+    """A text file of a message without words of its own says what `mark` means; everybody concerned is told (sql/0024)."""
+    rows = await tx.rows("SELECT feed_id, number FROM consent_of_part(%(message)s, %(mark)s::smallint)", {"message": message_id, "mark": mark})
+    for row in rows:
+        tx.wake(row.feed_id, row.number)
+
+
 async def drop(tx: Transaction, file_id: int) -> None:
     """It was no file for people (a layout)."""
     await tx.run("DELETE FROM file WHERE provider_id = scope_provider() AND id = %(id)s", {"id": file_id})
