@@ -39,10 +39,20 @@ export async function askForNotices(): Promise<boolean> {
   return noticesPossible() && (await Notification.requestPermission()) === 'granted'
 }
 
+const notices = new Set<Notification>()
+
+/** They hold texts: gone with the session. */
+export function closeNotices(): void {
+  for (const shown of notices) shown.close()
+  notices.clear()
+}
+
 export function notice(title: string, body: string, tag: string, open: () => void): void {
   if (!noticesPossible() || Notification.permission !== 'granted') return
   try {
     const shown = new Notification(title, { body, tag, icon: '/icon-192.png', silent: true })
+    notices.add(shown)
+    shown.onclose = () => notices.delete(shown)
     shown.onclick = () => {
       window.focus()
       open()

@@ -13,12 +13,13 @@ import type {
 } from '../../shared/api/types'
 import { currentLanguage, t, useLanguage } from '../../shared/i18n'
 import { timeWriter } from '../../shared/i18n/time'
+import { leave, unsentOf } from '../../shared/leaving'
 import { join, type Line } from '../../shared/realtime/follow'
 import { world, type Notice } from '../../shared/realtime/hub'
 import * as reduce from '../../shared/realtime/reducer'
 import { router } from '../../shared/router.svelte'
 import { Keeper, type Kept } from '../offline/kept'
-import { lookedAt, showUnread } from './alerts'
+import { closeNotices, lookedAt, showUnread } from './alerts'
 import { Bell } from './bell'
 import { Drafts } from './drafts.svelte'
 import { nameOf } from './naming'
@@ -64,6 +65,8 @@ export class Client {
   readonly anyNumber = $derived(this.licence?.settings.any_number ?? true)
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
+  /** Where texts wait that signing out would discard; asked about before. */
+  leaving = $state.raw<readonly string[]>([])
   /** Goes up whenever contacts may be others than before. */
   names = $state(0)
   readonly trays: Trays
@@ -169,6 +172,7 @@ export class Client {
     this.line.end()
     this.outbox.end()
     this.drafts.end()
+    this.trays.end()
     this.windows.end()
     this.keeper.end()
     removeEventListener('online', this.hurry)
@@ -176,10 +180,29 @@ export class Client {
     clearInterval(this.ticker)
     clearTimeout(this.offlineTimer)
     showUnread(0)
+    closeNotices()
     this.signedOut()
   }
 
+  /** Asks first (`leaving`) while something would be lost by it. */
   async signOut(): Promise<void> {
+    await this.drafts.brought()
+    const unsent = unsentOf(this.session.user.id, Object.keys(this.trays.held))
+    // A browser that keeps nothing still has this window's.
+    this.leaving = unsent.length ? unsent : this.pending.map(() => '/')
+    if (!this.leaving.length) await this.leave()
+  }
+
+  /** Not yet: to the first text that waits. */
+  stay(): void {
+    const [first] = this.leaving
+    this.leaving = []
+    this.outbox.hurry()
+    if (first) router.go(first)
+  }
+
+  /** Nothing of this person stays in this browser. */
+  async leave(): Promise<void> {
     try {
       await api.signOut()
     } catch (error) {
@@ -187,6 +210,7 @@ export class Client {
     }
     router.go('/', true)
     this.end()
+    leave(this.session.user.id)
   }
 
   /** True when the session is over; the sign-in form follows. */

@@ -11,6 +11,7 @@ import { recall, remember, whenRemembered } from '../../shared/store'
 const Saved = v.record(v.string(), v.string())
 const PAUSE_MS = 600
 const AGAIN_MS = 5000
+const PATIENCE_MS = 3000
 
 export interface Surroundings {
   /** What the server has, as far as this window knows. */
@@ -24,7 +25,8 @@ export class Drafts {
   private unsaved = $state.raw<Readonly<Record<string, string>>>({})
   private readonly store: string
   private readonly waiting = new Map<string, () => void>()
-  private readonly busy = new Set<string>()
+  private readonly busy = new Map<string, Promise<void>>()
+  private ended = false
   private readonly deaf: () => void
   private readonly hidden = () => {
     if (document.visibilityState === 'hidden') this.hurry()
@@ -56,7 +58,22 @@ export class Drafts {
     for (const key of Object.keys(this.unsaved)) if (isConversation(key)) this.soon(key, 0)
   }
 
+  /** Tries once to bring everything to the server; waits for the answers, but not long. */
+  async brought(): Promise<void> {
+    let late = false
+    const enough = new Promise<void>((done) =>
+      this.around.later(PATIENCE_MS, () => {
+        late = true
+        done()
+      }),
+    )
+    this.hurry()
+    while (this.busy.size && !late) await Promise.race([Promise.all(this.busy.values()), enough])
+  }
+
+  /** Nothing is written down from here on: what waits stays as it was last written, or goes with its writer. */
   end(): void {
+    this.ended = true
     this.deaf()
     document.removeEventListener('visibilitychange', this.hidden)
     for (const stop of this.waiting.values()) stop()
@@ -66,21 +83,24 @@ export class Drafts {
   private soon(key: string, ms: number): void {
     this.waiting.get(key)?.()
     this.waiting.delete(key)
-    if (ms === 0) return void this.bring(key)
+    if (ms === 0) return this.bring(key)
     this.waiting.set(
       key,
       this.around.later(ms, () => {
         this.waiting.delete(key)
-        void this.bring(key)
+        this.bring(key)
       }),
     )
   }
 
-  private async bring(key: string): Promise<void> {
+  private bring(key: string): void {
     const text = this.unsaved[key]
     // One at a time, or an older word could come last.
-    if (text === undefined || this.busy.has(key)) return
-    this.busy.add(key)
+    if (text === undefined || this.busy.has(key) || this.ended) return
+    this.busy.set(key, this.attempt(key, text))
+  }
+
+  private async attempt(key: string, text: string): Promise<void> {
     let again = 0
     try {
       await this.around.keep(key, text)
@@ -98,7 +118,7 @@ export class Drafts {
   private change(key: string, text: string | null): void {
     const rest = Object.fromEntries(Object.entries(this.unsaved).filter(([other]) => other !== key))
     this.unsaved = text === null || (text === '' && !isConversation(key)) ? rest : { ...rest, [key]: text }
-    remember(this.store, this.unsaved)
+    if (!this.ended) remember(this.store, this.unsaved)
   }
 }
 

@@ -102,6 +102,7 @@ export class Outbox {
     this.publish()
   }
 
+  /** Nothing is sent or written down from here on: what waits stays as it was last written, or goes with its writer. */
   end(): void {
     this.ended = true
   }
@@ -117,6 +118,8 @@ export class Outbox {
         text: entry.text,
         attachments: entry.attachments.map((file) => file.id),
       })
+      // Ended meanwhile: the same client id is asked for again some day, and is the same text.
+      if (this.ended) return
       this.around.sent(message, entry)
       this.settle([clientId])
     } catch (error) {
@@ -157,6 +160,7 @@ export class Outbox {
   }
 
   private publish(): void {
+    if (this.ended) return
     this.around.save(this.entries, this.known)
     this.around.changed(this.entries)
   }

@@ -37,12 +37,21 @@ export class Trays {
   limits = $state.raw<Limits | null>(null)
   private asked: Promise<void> | null = null
   private readonly store: string
+  private readonly deaf: () => void
+  private ended = false
 
   constructor(userId: string) {
     this.store = `kereru.files.${userId}`
     const saved = recall(this.store, Saved, {})
     this.held = Object.fromEntries(Object.entries(saved).map(([key, files]) => [key, files.map(kept)]))
-    whenRemembered(this.store, () => this.heard())
+    this.deaf = whenRemembered(this.store, () => this.heard())
+  }
+
+  /** What travels stops, and nothing is written down from here on. */
+  end(): void {
+    this.ended = true
+    this.deaf()
+    for (const held of Object.values(this.held).flat()) held.abort?.abort()
   }
 
   /** What another window of this browser uploaded, sent or took out; what travels from here goes on. */
@@ -189,7 +198,7 @@ export class Trays {
     const rest = Object.fromEntries(Object.entries(this.held).filter(([other]) => other !== draft))
     this.held = files.length ? { ...rest, [draft]: files } : rest
     const saved = Object.entries(this.held).map(([key, all]) => [key, all.flatMap((held) => held.done ?? [])] as const)
-    remember(this.store, Object.fromEntries(saved.filter(([, done]) => done.length)))
+    if (!this.ended) remember(this.store, Object.fromEntries(saved.filter(([, done]) => done.length)))
   }
 }
 

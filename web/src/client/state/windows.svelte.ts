@@ -45,6 +45,7 @@ export class Windows {
   private readonly floating = new Map<string, Window>()
   private readonly line: BroadcastChannel
   private readonly deaf: () => void
+  private ended = false
 
   constructor(
     private readonly userId: string,
@@ -56,7 +57,9 @@ export class Windows {
     this.line = new BroadcastChannel(`kereru.windows.${userId}`)
   }
 
+  /** Nothing is written down from here on. */
   end(): void {
+    this.ended = true
     this.deaf()
     this.line.close()
   }
@@ -142,7 +145,7 @@ export class Windows {
 
   /** Tells all windows of this browser which conversations somebody has before their eyes in this one. */
   look(ids: readonly string[]): void {
-    remember(this.key('eyes'), ids)
+    this.write('eyes', ids)
   }
 
   isWatched(id: string): boolean {
@@ -157,7 +160,7 @@ export class Windows {
     const others = Object.entries(recall(this.key('places'), Places, {})).filter(
       ([key]) => key !== id && key !== 'last',
     )
-    remember(this.key('places'), Object.fromEntries([...others.slice(-PLACES), [id, place], ['last', place]]))
+    this.write('places', Object.fromEntries([...others.slice(-PLACES), [id, place], ['last', place]]))
   }
 
   /** Ask the main window; whether one answered. */
@@ -180,7 +183,11 @@ export class Windows {
 
   private keep(panels: readonly Panel[]): void {
     this.panels = panels
-    remember(this.key('panels'), panels)
+    this.write('panels', panels)
+  }
+
+  private write(what: string, value: unknown): void {
+    if (!this.ended) remember(this.key(what), value)
   }
 
   private key(what: string): string {
