@@ -145,9 +145,11 @@ def _drop_oldest(world: World) -> None:
     with psycopg.connect(world.url, autocommit=True) as connection:
         connection.execute("SET lock_timeout = '50ms'")
         oldest = connection.execute("SELECT min(right(relname, 8)) FROM pg_class WHERE relname ~ '^message_w[0-9]{8}$'").fetchone()
-        tables = connection.execute("SELECT name FROM weekly_table ORDER BY name").fetchall()
-        for (table,) in tables if oldest else ():
-            part = f"{table}_w{oldest[0]}"
+        week = str(oldest[0]) if oldest else ""
+        # Not every table keeps weeks for as long as texts are kept.
+        tables = connection.execute("SELECT name FROM weekly_table WHERE to_regclass(name || '_w' || %s) IS NOT NULL ORDER BY name", [week])
+        for (table,) in tables.fetchall():
+            part = f"{table}_w{week}"
             for statement in ("ALTER TABLE {} DETACH PARTITION {} CONCURRENTLY", "DROP TABLE {1}"):
                 _until_done(connection, sql.SQL(statement).format(sql.Identifier(str(table)), sql.Identifier(part)), sql.Identifier(str(table)), part)
 
