@@ -85,7 +85,7 @@ async def list_conversations(
     """The activity list, newest first (R82, R87)."""
     user = _user(principal)
     before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
-    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+    async with database.transaction(ProviderScope(principal.provider_id), reading=True) as tx:
         items, goes_on = await queries.conversation_page(tx, user.id, user.region, before=before, now=clock.now(), limit=limit)
     return Page(items=items, next=None if goes_on is None else cursors.encode(goes_on))
 
@@ -94,7 +94,7 @@ async def list_conversations(
 async def read_conversation(conversation_id: str, principal: Principal, database: Database) -> Conversation:
     """One conversation."""
     user = _user(principal)
-    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+    async with database.transaction(ProviderScope(principal.provider_id), reading=True) as tx:
         return await queries.conversation(tx, user.id, user.region, _decode(conversation_id, NoSuchConversation))
 
 
@@ -111,7 +111,7 @@ async def list_messages(
     """A conversation's messages, newest first; older pages by the cursor."""
     wanted = _decode(conversation_id, NoSuchConversation)
     before = ids.MAX_ID if cursor is None else cursors.decode(cursor)
-    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
+    async with database.transaction(ProviderScope(principal.provider_id), reading=True) as tx:
         items = await queries.message_page(tx, _user(principal).id, wanted, before=before, now=clock.now(), limit=limit)
     return Page(items=items, next=cursors.encode(int(items[-1].id)) if len(items) == limit else None)
 

@@ -125,7 +125,7 @@ class Hub:
 
     async def present_position(self, viewer: SocketViewer) -> Position:
         """Where the viewer's feeds stand now. Raises Unavailable."""
-        async with self._database.transaction(ProviderScope(viewer.provider_id)) as tx:
+        async with self._database.transaction(ProviderScope(viewer.provider_id), reading=True) as tx:
             return position_of(await store.heads(tx, viewer.provider_id, viewer.feed_ids))
 
     def follow(self, follower: Follower) -> None:
@@ -253,7 +253,7 @@ class Hub:
         wants = sorted({pair for _, position, _ in groups for pair in position})
         if not wants:
             return
-        async with self._reads, self._database.transaction(ProviderScope(provider_id), planned_once=True) as tx:
+        async with self._reads, self._database.transaction(ProviderScope(provider_id), reading=True) as tx:
             rows = await store.read_changes(tx, provider_id, wants, page=PAGE, now=self._clock.now())
             found = stretches(rows)
             encoded = await self._present(tx, provider_id, groups, found)

@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from kereru.kernel.db import INSTALLATION, Database
+from kereru.kernel.db import INSTALLATION, Database, ProviderScope
 from kereru.kernel.db.transaction import merged
 from world import World
 
@@ -63,6 +63,35 @@ async def test_connections_that_a_restart_broke_are_passed_over(world: World, ap
         owner.execute("SELECT pg_terminate_backend(%s, 5000)", [mine])
     async with app.statement() as tx:
         assert await tx.value("SELECT pg_backend_pid()") != mine
+
+
+async def test_the_connection_that_came_back_last_is_the_next(world: World, app: Database) -> None:
+    """Its server process has the plans; the others rest, however many there are."""
+    async with app.statement() as first, app.statement() as second, app.statement() as third:
+        pids = [await tx.value("SELECT pg_backend_pid()") for tx in (first, second, third)]
+    assert len(set(pids)) == 3
+    served = set[int]()
+    for _ in range(6):
+        async with app.statement() as tx:
+            served.add(await tx.value("SELECT pg_backend_pid()"))
+    assert len(served) == 1
+
+
+async def test_a_reading_sees_its_tenant_and_leaves_nothing_behind(world: World, app: Database) -> None:
+    """G30: nobody waits for its end, and still whoever has the connection next is in no tenant, and no plan is forced on him."""
+    scope = ProviderScope(world.ana.provider_id)
+    for _ in range(3):
+        async with app.transaction(scope, reading=True) as tx:
+            assert await tx.value("SELECT count(*) FROM number WHERE id = %(id)s", {"id": world.ana.number_id}) == 1
+        async with app.statement() as tx:
+            row = await tx.row("SELECT count(*) AS numbers, current_setting('plan_cache_mode') AS plans FROM number")
+        assert row is not None
+        assert (row.numbers, row.plans) == (0, "auto")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        async with app.transaction(scope, reading=True) as tx:
+            await tx.value("SELECT 1 / 0")
+    async with app.statement() as tx:
+        assert await tx.value("SELECT count(*) FROM number") == 0
 
 
 def test_notes_of_several_transactions_go_as_few() -> None:

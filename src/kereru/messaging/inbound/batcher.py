@@ -31,7 +31,9 @@ class Entry(NamedTuple, Generic[T]):
 
 
 BUSY_WAIT_S = 0.02
-BATCH_EVERY_S = 0.003
+BATCH_EVERY_S = 0.005
+ENOUGH = 20
+"""Where so many wait already, a breath would gather little more."""
 
 Write = Callable[[Sequence[T]], Awaitable[None]]
 """Commits all items, or raises and commits none; LockNotAvailable says that some rows were busy."""
@@ -89,7 +91,8 @@ class Batcher(Generic[T]):
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                await self._breath.take()
+                if len(self._waiting) < ENOUGH:
+                    await self._breath.take()
                 batch = self._take()
                 if not batch:
                     continue

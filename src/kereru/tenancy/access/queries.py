@@ -57,8 +57,7 @@ class Authenticator:
         # The tenant is part of the token, hence of its hash; comparing it again costs nothing.
         if known is not None and known[0] > now and known[1].provider_id == credential.provider_id:
             return known[1]
-        async with self._database.transaction(ProviderScope(credential.provider_id)) as tx:
-            found = await self._look_up(tx, credential)
+        found = await self._look_up(credential)
         if found is None:
             self._remembered.pop(credential.hash, None)
             return None
@@ -99,14 +98,16 @@ class Authenticator:
         """Look again who everybody is: something may have been missed."""
         self._remembered.clear()
 
-    async def _look_up(self, tx: Transaction, credential: Credential) -> Principal | None:
+    async def _look_up(self, credential: Credential) -> Principal | None:
         params: dict[str, object] = {"provider_id": credential.provider_id, "hash": credential.hash}
-        is_session = credential.kind == "session"
-        row = await tx.row(store.WHO_BY_SESSION, {**params, **self._limits}) if is_session else await tx.row(store.WHO_BY_API_KEY, params)
+        scope, is_session = ProviderScope(credential.provider_id), credential.kind == "session"
+        async with self._database.transaction(scope, reading=True) as tx:
+            row = await tx.row(store.WHO_BY_SESSION, {**params, **self._limits}) if is_session else await tx.row(store.WHO_BY_API_KEY, params)
         if row is None:
             return None
         if row.stale:
-            await tx.run(store.SEEN_SESSION if is_session else store.SEEN_API_KEY, params)
+            async with self._database.transaction(scope) as tx:
+                await tx.run(store.SEEN_SESSION if is_session else store.SEEN_API_KEY, params)
         return _principal(credential, row)
 
 
