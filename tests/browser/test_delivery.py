@@ -3,7 +3,7 @@
 import pytest
 from browser_client import say
 from browser_desks import Desks
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from demo_fixture import Demo, eventually
 
@@ -76,3 +76,23 @@ def test_the_mark_changes_in_other_windows_too(desk: Desks, demo: Demo, phone: s
     second.delivered("Seen by both")
     first.delivered("Seen by both")
     eventually(lambda: first.got(phone, "Seen by both") == 1)
+
+
+def test_what_happens_while_a_window_starts_is_in_it(desk: Desks, demo: Demo, phone: str) -> None:
+    """G22, R77: its texts and its place in the live line come by different answers; what falls between them must not be missing until the next load."""
+    first, second = desk("A"), desk("A")
+    first.open_new(phone)
+    demo.fault("restcomm", "failed_receipt", count=1, to=phone)
+    expect(first.send("The older one")).to_contain_text("Not delivered")
+    first.send("The newer one")
+    first.delivered("The newer one")
+    second.open(phone)
+
+    def meanwhile(route: Route) -> None:
+        second.bubble("The older one").get_by_role("button", name="Send again").click()
+        expect(second.bubble("The older one")).to_have_attribute("data-status", "delivered")
+        route.continue_()
+
+    first.page.route("**/api/v1/licence", meanwhile, times=1)
+    first.page.reload()
+    expect(first.bubble("The older one")).to_have_attribute("data-status", "delivered")

@@ -134,19 +134,25 @@ export class Client {
     void this.start()
   }
 
-  /** R1: the licence first. It brings the cursor, so the list must be read after it: what changes in between comes twice, not never (G22). */
+  private placed!: () => void
+  /** Ends when the place in the live line is known, or cannot be for now. */
+  private readonly place = new Promise<void>((resolve) => (this.placed = resolve))
+
+  /** R1: the licence first. It brings the cursor, so all else must be read after it: what changes in between comes twice, not never (G22). */
   private async start(pause = 1000): Promise<void> {
     this.startTimer = undefined
     try {
       await this.line.joined
       const licence = await api.licence()
+      this.placed()
       // Somebody else signed in meanwhile: nothing on this page is theirs.
       if (licence.user.id !== this.session.user.id) return location.reload()
-      const fetched = await fetchShown(this.kept ? this.openId : null)
+      // What was kept may have holes by now, and so may what was fetched without a place in the line; only what is fetched from here on stays.
+      const anew = this.kept || this.stuck
+      const fetched = await fetchShown(anew ? this.openId : null)
       if (this.ended) return
       useLanguage(licence.settings.language)
-      // What was kept may have holes by now; only what is fetched stays.
-      this.state = fetched(reduce.applyLicence(this.kept ? reduce.EMPTY : this.state, licence))
+      this.state = fetched(reduce.applyLicence(anew ? reduce.EMPTY : this.state, licence))
       this.stuck = this.kept = false
       this.licence = licence
       this.flush()
@@ -156,6 +162,7 @@ export class Client {
     } catch (error) {
       if (this.gone(error) || this.ended) return
       this.stuck = true
+      this.placed()
       const next = Math.min(pause * 2, 15_000)
       this.startTimer = setTimeout(() => void this.start(next), pause / 2 + (Math.random() * pause) / 2)
     }
@@ -312,6 +319,11 @@ export class Client {
 
   // Reading
 
+  /** What is shown came after the place in the live line was known. */
+  get live(): boolean {
+    return this.licence !== null && !this.kept
+  }
+
   /** The conversation on screen, by its address. */
   get openId(): string | null {
     return /^\/(?:c|window)\/(\d+)$/.exec(router.path)?.[1] ?? null
@@ -339,6 +351,7 @@ export class Client {
 
   /** Fetch what the thread lacks at its newer end. Raises Problem when the conversation is not there. */
   async load(id: string): Promise<void> {
+    await this.place
     const [conversation, page] = await Promise.all([
       this.state.conversations[id] ?? api.conversation(id),
       this.expected.take(id),
