@@ -79,7 +79,7 @@ def test_the_mark_changes_in_other_windows_too(desk: Desks, demo: Demo, phone: s
 
 
 def test_what_happens_while_a_window_starts_is_in_it(desk: Desks, demo: Demo, phone: str) -> None:
-    """G22, R77: its texts and its place in the live line come by different answers; what falls between them must not be missing until the next load."""
+    """G22, R77: its texts and its place in the live line come by different answers; what falls between them must not be missing."""
     first, second = desk("A"), desk("A")
     first.open_new(phone)
     demo.fault("restcomm", "failed_receipt", count=1, to=phone)

@@ -168,8 +168,11 @@ def add_processes(running: Installation, listening: socket.socket, mains: Mains)
     """Start the web processes, the sender and the scheduler."""
     settings = running.settings
 
-    def add(name: str, target: Callable[[Announce], None], rolling: Literal["overlap", "in_turn"]) -> None:
+    def add(name: str, target: Callable[[Announce], None], rolling: Literal["overlap", "in_turn"], *, listens: bool = False) -> None:
         def process(announce: Announce) -> None:
+            if not listens:
+                # It may outlive a killed supervisor for a while, and must not keep the address from the next.
+                listening.close()
             configure(settings.log_level, process=name)
             metrics.share(settings.metrics_path, name)
             target(announce)
@@ -177,7 +180,7 @@ def add_processes(running: Installation, listening: socket.socket, mains: Mains)
         running.supervisor.add(ProcessSpec(name, process, rolling=rolling))
 
     for number in range(1, settings.web_processes + 1):
-        add("web" if number == 1 else f"web-{number}", lambda announce: mains.web(settings, [listening], announce), "overlap")
+        add("web" if number == 1 else f"web-{number}", lambda announce: mains.web(settings, [listening], announce), "overlap", listens=True)
     # One sender and one scheduler at a time: what waits for them meanwhile lies in the database.
     add("sender", lambda announce: mains.sender(settings, announce), "in_turn")
     add("scheduler", lambda announce: mains.scheduler(settings, announce), "in_turn")

@@ -1,5 +1,6 @@
 """`serve` and `demo` as programs, with toy processes in place of the product's: start, kills, stop, refusals (issue 2 point 2, design §10)."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def left_behind(home: Path) -> list[str]:
     return [line for line in listing.splitlines() if str(home) in line]
 
 
-@contextmanager
+@contextlib.contextmanager
 def started(command: str, home: Path, **values: object) -> Iterator[Started]:
     """Run the program until its ready line; stop it, and see that nothing stays."""
     process = _run(command, home, **values)
@@ -111,6 +111,32 @@ def test_serve_recovers_from_the_kill_of_anything(short_folder: Path) -> None:
         until(running.ask)
         running.process.kill()
         until(lambda: not left_behind(running.home))
+
+
+@pytest.mark.timeout(90)
+def test_a_killed_supervisor_leaves_its_address_to_the_next(short_folder: Path) -> None:
+    """G39: its sender and scheduler may need long to end; whoever starts Kererū again must not have to wait for them."""
+    home, stuck = short_folder / "home", list[int]()
+    try:
+        with started("serve", home, stop_s=5) as running:
+            port = running.line.split()[4].rpartition(":")[2]
+            listing = subprocess.run(
+                ["ps", "-o", "pid=,comm=", "--ppid", str(running.process.pid)], capture_output=True, text=True, check=True
+            ).stdout
+            stuck = [int(line.split()[0]) for line in listing.splitlines() if line.split()[1] in {"kereru-sender", "kereru-schedule"}]
+            assert len(stuck) == 2
+            for pid in stuck:
+                os.kill(pid, signal.SIGSTOP)
+            running.process.kill()
+            until(lambda: len(left_behind(home)) == len(stuck))
+            with started("serve", home, port=port, stop_s=5) as next_one:
+                assert next_one.ask()
+                for pid in stuck:
+                    os.kill(pid, signal.SIGKILL)
+    finally:
+        for pid in stuck:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_serve_with_a_given_database(short_folder: Path, database_url: str) -> None:
