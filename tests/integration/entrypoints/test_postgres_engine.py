@@ -126,6 +126,16 @@ def test_an_orphaned_backend_is_ended_before_the_restart(engine: EmbeddedPostgre
         client.wait()
 
 
+def test_an_earlier_guardian_may_take_the_runtime_folder_away(engine: EmbeddedPostgres) -> None:
+    """G39: the supervisor was killed and the next one was quick: the old guardian's last act falls upon the new engine's start."""
+    engine.prepare()
+    until(lambda: engine.step() is State.STARTING)
+    assert engine._socket_folder is not None
+    engine._socket_folder.rmdir()
+    until(lambda: engine.step() is State.READY)
+    assert ask(engine.url, "SELECT 1") == 1
+
+
 def test_kill_of_the_guardian_is_recovered(engine: EmbeddedPostgres) -> None:
     """kill -9 of the guardian leaves a living postmaster; it is stopped and started anew."""
     engine.start()

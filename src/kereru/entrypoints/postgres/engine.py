@@ -179,6 +179,9 @@ class EmbeddedPostgres:
             self._tell("waiting for connections of the earlier engine to end")
             time.sleep(0.1)
             return
+        if self._socket_folder is not None and not self._socket_folder.exists():
+            # An earlier engine's guardian took it away at its very end; it is made again for the next try.
+            return
         raise explain(output, self.data)
 
     def _look_whether_ready(self) -> None:
