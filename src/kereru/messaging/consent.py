@@ -11,9 +11,13 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Literal
 
+from kereru.kernel.metrics import counter
 from kereru.messaging.model import ConsentMark
 
 ConsentWord = Literal["stop", "start", "help"]
+
+CONSENT_WORDS = counter("consent_words_total", "Texts that were a word like STOP, START or HELP, or seem to wish for no more (`review`).", ("word",))
+"""Counted by whoever stored one, by its mark's name in the API."""
 
 STOP_WORDS = frozenset({"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out", "stop all", "remove", "arret"})
 START_WORDS = frozenset({"start", "unstop", "resume", "optin", "opt in"})

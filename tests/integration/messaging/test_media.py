@@ -14,6 +14,7 @@ from PIL import Image
 from assembled import House, open_house
 from kereru.kernel.errors import Unavailable
 from kereru.kernel.http_client import StrangerClient
+from kereru.kernel.metrics import REGISTRY
 from kereru.kernel.objects import Objects
 from kereru.messaging.attachments.intake import Files, key
 from kereru.messaging.attachments.jobs import TRIES, Fetcher, NotYet, fetch_media, sweep
@@ -54,7 +55,11 @@ async def arrive(house: House, carrier: str, text: str, *files: bytes, declared:
     simulators = house.tenant.simulators
     media, account = simulators.simulators.world.media, house.account_sid
     names = [media.put_layout(carrier, account)] if layout and files else []
-    names += [media.put(base64.b64encode(each).decode(), declared, carrier, account) for each in files]
+    if ";" in declared:
+        # With a charset: the simulated carrier's own phones declare none.
+        names += [media.keep(each, declared) for each in files]
+    else:
+        names += [media.put(base64.b64encode(each).decode(), declared, carrier, account) for each in files]
     urls = [f"{simulators.url}/media/{name}" for name in names]
     if carrier == "restcomm":
         kinds = ["application/smil"] * (len(names) - len(files)) + [declared] * len(files)
@@ -434,6 +439,66 @@ async def test_stop_in_a_text_part_of_an_mms_counts(house: House, carrier: str) 
     await house.tenant.run_jobs()
     assert (await received(house, carrier))["consent"] == "stop"
     assert await code_of(house, who) == "stopped"
+
+
+UTF_16 = [
+    pytest.param("STOP".encode("utf-16"), "text/plain", id="with its mark"),
+    pytest.param("\ufeffStop.\r\n".encode("utf-16-be"), "text/plain; charset=utf-8", id="with its mark, declared wrongly"),
+    pytest.param("STOP".encode("utf-16-le"), "text/plain; charset=UTF-16LE", id="by its charset"),
+    pytest.param("ARRÊT".encode("utf-16-be"), 'text/plain; charset="iso-10646-ucs-2"', id="by the charset that WAP phones name"),
+    pytest.param("stop".encode("utf-16-le"), "text/plain", id="with nothing but its zero bytes"),
+    pytest.param(b"STOP\x00", "text/plain", id="with a zero byte at its end"),
+]
+
+
+@pytest.mark.parametrize(("part", "declared"), UTF_16)
+@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
+async def test_stop_in_another_set_of_characters_counts(house: House, carrier: str, part: bytes, declared: str) -> None:
+    """G17, G35: phones and gateways write text parts in UTF-16 too."""
+    await arrive(house, carrier, "", part, declared=declared, layout=False)
+    await house.tenant.run_jobs()
+    message = await received(house, carrier)
+    assert message["consent"] == "stop"
+    [file] = message["attachments"]
+    assert file["state"] == "ready"
+    assert await code_of(house, "ana" if carrier == "restcomm" else "ben") == "stopped"
+
+
+@pytest.mark.parametrize(("part", "name"), [
+    ("See you at 7".encode("utf-16"), ".txt"),
+    ("BEGIN:VCARD\r\nEND:VCARD\r\n".encode("utf-16"), ".vcf"),
+    (b"\x7fELF\x01\x00\x00\x00", ".bin"),
+])  # fmt: skip
+async def test_utf_16_is_text(house: House, part: bytes, name: str) -> None:
+    """R104, P25: a text file is called one; what is not text is not."""
+    await arrive(house, "inteliquent", "", part, declared="text/plain; charset=utf-16")
+    await house.tenant.run_jobs()
+    [file] = (await received(house, "inteliquent"))["attachments"]
+    assert (file["state"], file["name"][-4:]) == ("ready", name)
+
+
+async def test_a_layout_in_utf_16_is_dropped(house: House) -> None:
+    """P25: as in any other set of characters."""
+    await arrive(house, "inteliquent", "Hello", "<smil><head/></smil>".encode("utf-16"), declared="text/plain; charset=utf-16", layout=False)
+    await house.tenant.run_jobs()
+    assert (await received(house, "inteliquent"))["attachments"] == []
+
+
+def words_counted(word: str) -> float:
+    return REGISTRY.get_sample_value("kereru_consent_words_total", {"word": word}) or 0.0
+
+
+async def test_words_in_text_parts_are_counted(house: House) -> None:
+    """G35: each text once, however many of its parts say it; what a caption overrules is not one."""
+    before = [words_counted(word) for word in ("stop", "start", "help", "review")]
+    await arrive(house, "restcomm", "", b"STOP", b"stop", declared="text/plain")
+    await arrive(house, "restcomm", "", b"START", declared="text/plain")
+    await house.restcomm(Body="STOP")
+    await arrive(house, "restcomm", "Look at this", b"STOP", declared="text/plain")
+    await arrive(house, "restcomm", "", b"please stop texting me", declared="text/plain")
+    await house.tenant.run_jobs()
+    after = [words_counted(word) for word in ("stop", "start", "help", "review")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1, 0, 1]
 
 
 async def test_start_in_a_text_part_brings_back(house: House) -> None:

@@ -24,7 +24,8 @@ from kereru.messaging.attachments import store
 from kereru.messaging.attachments.commands import facts_of
 from kereru.messaging.attachments.intake import Files, Place
 from kereru.messaging.attachments.model import BY_CONTENT_TYPE, OTHER, SMIL, TXT, FileType, State, clean_name, is_text, text_type
-from kereru.messaging.consent import Mark, mark_of
+from kereru.messaging.attachments.words import Declared, as_utf_8, declared_of, words_of
+from kereru.messaging.consent import CONSENT_WORDS, Mark, mark_of
 from kereru.provisioning.platforms.model import open_access
 from kereru.realtime.feeds import ChangeKind, Entry, append
 
@@ -98,8 +99,8 @@ def _access(row: Row, sealer: Sealer) -> PlatformAccess | None:
         return None
 
 
-async def _fetch(fetcher: Fetcher, access: PlatformAccess | None, row: Row, target: Path) -> str | _Missed:
-    """The declared type of what was written to `target`, or why there is nothing."""
+async def _fetch(fetcher: Fetcher, access: PlatformAccess | None, row: Row, target: Path) -> Declared | _Missed:
+    """What is declared of what was written to `target`, or why there is nothing."""
     url: str = row.source
     until = time.monotonic() + fetcher.within_s
     for _ in range(MEDIA_REDIRECTS + 1):
@@ -113,7 +114,8 @@ async def _fetch(fetcher: Fetcher, access: PlatformAccess | None, row: Row, targ
             continue
         if isinstance(result, Answered) and result.status == 200 and result.body:
             await asyncio.to_thread(target.write_bytes, result.body)
-            return result.headers.get("content-type", "").partition(";")[0].strip().lower() or row.declared
+            told, listed = declared_of(result.headers.get("content-type", "")), declared_of(row.declared)
+            return Declared(told.type or listed.type, told.charset or listed.charset)
         return _why(result)
     return _Missed("media_redirects", "The carrier sends us round in circles for this file.", for_good=True)
 
@@ -174,7 +176,7 @@ async def _note(fetcher: Fetcher, provider_id: int, row: Row, missed: _Missed) -
     return last
 
 
-async def _take(fetcher: Fetcher, provider_id: int, row: Row, place: Place, declared: str, number: int) -> None:
+async def _take(fetcher: Fetcher, provider_id: int, row: Row, place: Place, declared: Declared, number: int) -> None:
     """Store a file that came, and tell; a layout is dropped (P25). What it is, is decided by its content."""
     looked = await fetcher.files.look(place, anew=False)
     kind = looked.type if looked.type is not None and not looked.problem else _other(place, declared, looked.type)
@@ -184,45 +186,44 @@ async def _take(fetcher: Fetcher, provider_id: int, row: Row, place: Place, decl
             await store.drop(tx, row.id)
             await tell_owner(tx, provider_id, row.message_id)
         return
-    mark = _mark(place) if kind is TXT else None
+    mark = _mark(place, declared) if kind is TXT or declared.type == TXT.content_type else None
+    marked = False
     await fetcher.files.keep(provider_id, row.id, place)
     name = clean_name(_name(row.source) or f"file-{number}", kind)
     async with fetcher.database.transaction(scope) as tx:
         if await store.ready(tx, id=row.id, **facts_of(name, kind, place.content.stat().st_size, looked)):
             if mark is not None:
-                await store.consent_of_part(tx, row.message_id, mark)
+                marked = await store.consent_of_part(tx, row.message_id, mark)
             await tell_owner(tx, provider_id, row.message_id)
         left = not await store.is_there(tx, row.id)
+    if mark is not None and marked:
+        CONSENT_WORDS.labels(mark.wire).inc()
     if left:
         # It was deleted while it was fetched, and the sweep may have been there before its bytes were (P57).
         await fetcher.files.forget(provider_id, row.id)
 
 
-def _other(place: Place, declared: str, sniffed: FileType | None) -> FileType:
+def _other(place: Place, declared: Declared, sniffed: FileType | None) -> FileType:
     """Without a known signature it is text or something to be saved; a picture that cannot be decoded safely is only saved, too."""
     if sniffed is not None:
         return OTHER
     content = place.content.read_bytes()
-    if is_text(content):
-        return text_type(content, "", declared)
+    text = as_utf_8(content, declared.charset) or (content if is_text(content) else None)
+    if text is not None:
+        return text_type(text, "", declared.type)
     # The declared type may only choose among what is never shown where it stands.
-    known = BY_CONTENT_TYPE.get(declared, OTHER)
+    known = BY_CONTENT_TYPE.get(declared.type, OTHER)
     return OTHER if known.inline or known.kind != "other" else known
 
 
 def _seems_text(row: Row) -> bool:
-    return row.declared == "text/plain" or row.source.partition("?")[0].endswith(".txt")
+    return declared_of(row.declared).type == TXT.content_type or row.source.partition("?")[0].endswith(".txt")
 
 
-def _mark(place: Place) -> Mark | None:
+def _mark(place: Place, declared: Declared) -> Mark | None:
     """What a text part says about consent; it counts as the text does where that has no words (G35)."""
     content = place.content.read_bytes()
-    if len(content) > WORDS_BYTES:
-        return None
-    try:
-        return mark_of(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        return mark_of(content.decode("latin-1"))
+    return None if len(content) > WORDS_BYTES else mark_of(words_of(content, declared))
 
 
 def _name(url: str) -> str:

@@ -72,6 +72,7 @@ RETURNING m.conversation_id, m.version, m.visibility, (
   SELECT u.feed_id FROM assignment a JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
   WHERE a.provider_id = c.provider_id AND a.id = c.assignment_id) AS feed_id
 """
+_CONSENT = "SELECT consent FROM message WHERE provider_id = scope_provider() AND id = %(message)s"
 _PLATFORM = """
 SELECT p.provider_id, p.id AS platform_id, p.carrier, p.credentials_sealed, p.endpoints, p.takes_long_texts FROM message m
 JOIN platform p ON p.provider_id = m.provider_id AND p.id = m.platform_id
@@ -165,11 +166,16 @@ async def missed(tx: Transaction, file_id: int, state: int, code: str, reason: s
     await tx.run(_MISSED, {"id": file_id, "state": state, "code": code, "reason": reason})
 
 
-async def consent_of_part(tx: Transaction, message_id: int, mark: int) -> None:
-    """A text file of a message without words of its own says what `mark` means; everybody concerned is told (sql/0024)."""
+async def consent_of_part(tx: Transaction, message_id: int, mark: int) -> bool:
+    """A text file of a message without words of its own says what `mark` means; everybody concerned is told (sql/0024). False: it has words of its
+    own, or another of its files said something before.
+    """
+    if await tx.value(_CONSENT, {"message": message_id}) is not None:
+        return False
     rows = await tx.rows("SELECT feed_id, number FROM consent_of_part(%(message)s, %(mark)s::smallint)", {"message": message_id, "mark": mark})
     for row in rows:
         tx.wake(row.feed_id, row.number)
+    return await tx.value(_CONSENT, {"message": message_id}) is not None
 
 
 async def drop(tx: Transaction, file_id: int) -> None:

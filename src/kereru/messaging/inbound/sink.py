@@ -23,7 +23,7 @@ from kereru.kernel.errors import KereruError
 from kereru.kernel.limits import EXCHANGE_BYTES, INGEST_BATCH
 from kereru.kernel.logging import get_logger
 from kereru.kernel.metrics import Codes, counter
-from kereru.messaging.consent import Mark, consent_word, mark_of
+from kereru.messaging.consent import CONSENT_WORDS, Mark, consent_word, mark_of
 from kereru.messaging.delivery.part_reference import take_apart
 from kereru.messaging.inbound import store
 from kereru.messaging.inbound.batcher import Batcher
@@ -32,7 +32,6 @@ from kereru.realtime.backbone import OUTBOX_CHANNEL
 
 _log = get_logger("messaging.inbound")
 _arrivals = counter("arrivals_total", "Texts by what became of them; `duplicate`: copies that were dropped.", ("outcome",))
-_consents = counter("consent_words_total", "Texts that were a word like STOP, START or HELP, or seem to wish for no more (`review`).", ("word",))
 _receipts = counter("receipts_total", "Receipts by the state they told, copies counted.", ("state",))
 _codes_seen = counter("receipt_errors_total", "Error codes in receipts, as the carriers spell them.", ("code",))
 _codes = Codes()
@@ -144,7 +143,7 @@ class Sink:
         for row in rows:
             mark = items[int(row.ordinal) - 1].mark
             if row.outcome in STORED and mark is not None:
-                _consents.labels(Mark(mark).wire).inc()
+                CONSENT_WORDS.labels(Mark(mark).wire).inc()
         for row in rows:
             _arrivals.labels(_OUTCOMES[row.outcome]).inc()
             if row.outcome == UNKNOWN_NUMBER:
