@@ -28,6 +28,12 @@ _NOT_WORDS = re.compile(r"[^a-z0-9]+", re.ASCII)
 _ACCENT = re.compile("[a-zA-Z][\u0300-\u0345]")
 # Letters that show nothing, beside the characters of category Cf: fillers and an empty Braille cell.
 _UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Cyrillic and Greek letters that look like one of the STOP words', of the pairs that Unicode lists as confusable (UTS 39, confusables.txt 17.0.0), in
+# NFKD. Capital І and Ι stand for i, as their small forms do; в к м т κ τ look like small capitals of ours.
+_LOOK_ALIKES = str.maketrans(
+    "АаΑα" "ВвΒЬ" "Сс" "ԁ" "ЕеΕҽ" "ІіΙι" "КкΚκ" "Ӏӏ" "МмΜϺ" "Ν" "ОоΟοσ" "РрΡρ" "ԛ" "г" "Ѕѕ" "ТтΤτ" "υ" "Ѵѵν",
+    "aaaa" "bbbb" "cc" "d" "eeee" "iiii" "kkkk" "ll" "mmmm" "n" "ooooo" "pppp" "q" "r" "ss" "tttt" "u" "vvv",
+)  # fmt: skip
 _LONGEST = 40
 _READ_MOST = 500
 _LONGEST_WISH = 1000
@@ -73,20 +79,42 @@ _WIRE: dict[Mark, ConsentMark] = {
 
 
 def consent_word(text: str) -> ConsentWord | None:
-    """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32), and so are "stop stop stop" and "S T O P"; a sentence with "stop" in
-    it is not. Nobody comes back by a word that only looks like START without its accents ("Résumé").
+    """What the whole text asks for, or None. "Stop. Thank you" is a STOP (P32), and so are "stop stop stop", "S T O P" and, with letters of another
+    script that look like ours, "SТОР"; a sentence with "stop" in it is not. Nobody comes back by a word that only looks like START, without its
+    accents ("Résumé") or beside letters of another script, which may say the opposite.
     """
-    words = _words(text[:_READ_MOST]) if len(text) <= _READ_MOST or not text[_READ_MOST:].strip() else ""
+    if len(text) > _READ_MOST and text[_READ_MOST:].strip():
+        return None
+    if text.isascii():
+        return _asked_for(text[:_READ_MOST])
+    seen = _visible(text[:_READ_MOST])
+    found = _asked_for(seen)
+    if found == "start" and (_foreign(seen) or _ACCENT.search(unicodedata.normalize("NFD", text))):
+        return None
+    if found != "stop":
+        alike = seen.translate(_LOOK_ALIKES)
+        if not _foreign(alike) and _asked_for(alike) == "stop":
+            return "stop"
+    return found
+
+
+def _asked_for(seen: str) -> ConsentWord | None:
+    words = _spaced(seen)
     if not words or len(words) > _LONGEST:
         return None
-    found = next((word for word in _readings(words) if word in STOP_WORDS or word in START_WORDS or word in HELP_WORDS), None)
-    if found is None:
-        return None
-    if found in STOP_WORDS:
-        return "stop"
-    if found in START_WORDS:
-        return None if _ACCENT.search(unicodedata.normalize("NFD", text)) else "start"
-    return "help"
+    for reading in _readings(words):
+        if reading in STOP_WORDS:
+            return "stop"
+        if reading in START_WORDS:
+            return "start"
+        if reading in HELP_WORDS:
+            return "help"
+    return None
+
+
+def _foreign(seen: str) -> bool:
+    """Whether it holds letters of another script."""
+    return any(character.isalpha() and not character.isascii() for character in seen)
 
 
 def _readings(words: str) -> Iterator[str]:
@@ -120,7 +148,11 @@ def _begins_with_stop(text: str) -> bool:
 
 
 def _words(text: str) -> str:
-    return _NOT_WORDS.sub(" ", (text if text.isascii() else _visible(text)).lower()).strip()
+    return _spaced(text if text.isascii() else _visible(text))
+
+
+def _spaced(seen: str) -> str:
+    return _NOT_WORDS.sub(" ", seen.lower()).strip()
 
 
 def _visible(text: str) -> str:
