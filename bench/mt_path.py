@@ -31,7 +31,6 @@ from kereru.kernel.db.transaction import Transaction
 from kereru.messaging import store as sending
 from kereru.messaging.delivery import store as delivery
 from kereru.messaging.delivery.store import Settlement
-from kereru.realtime.feeds import ChangeKind, Entry, append
 
 CONNECTIONS = 64
 PEOPLE = 400
@@ -164,25 +163,21 @@ class ByHand:
             await self._send(connection, person.user_id, person.number_id, remote, f"{self._run}-{number:08}", f"Your order {number} is ready.")
 
     async def _send(self, connection: AsyncConnection[Any], user: int, number: int, remote: str, key: str, text: str) -> None:
-        await connection.execute(f"BEGIN; SET LOCAL app.provider = '{self._world.company.provider_id}'".encode())
-        tx = Transaction(connection)
-        await sending.known_key(tx, user, key)
-        facts = await sending.send_facts(tx, user, number, remote)
-        assert facts is not None
-        measured = measure(text)
+        tx, provider = Transaction(connection), self._world.company.provider_id
+        found = await sending.facts_alone(tx, provider, user, number, remote, key)
+        assert found is not None
+        facts, measured = found[0], measure(text)
         queued = await sending.queue(
             tx,
+            facts.feed_id,
             {
-                "user": user, "client_id": key, "hash": hashlib.sha256(text.encode()).digest(), "assignment": facts.assignment_id, "remote": remote,
-                "text": text, "unicode": measured.encoding == "ucs2", "segments": measured.segments, "platform": facts.platform_id,
-                "group": facts.group_id, "files": 0, "kind": 1, "parts": [text], "media": [], "fallback": None, "deadline_s": facts.queue_deadline_s,
+                "provider": provider, "user": user, "client_id": key, "hash": hashlib.sha256(text.encode()).digest(),
+                "assignment": facts.assignment_id, "remote": remote, "text": text, "unicode": measured.encoding == "ucs2",
+                "segments": measured.segments, "platform": facts.platform_id, "group": facts.group_id, "kind": 1, "parts": [text], "links": [],
+                "fallback": None, "deadline_s": facts.queue_deadline_s, "files": [], "media": [],
             },
         )  # fmt: skip
         assert queued is not None
-        await sending.messages_by_id(tx, user, [queued.message_id])
-        entry = Entry(facts.feed_id, ChangeKind.MESSAGE_QUEUED, queued.version, queued.conversation_id, queued.message_id)
-        await append(tx, self._world.company.provider_id, [entry])
-        await connection.execute("COMMIT")
         self._sent += 1
 
     async def _deliver(self, sending_ends: "asyncio.Future[list[None]]") -> None:

@@ -144,9 +144,7 @@ async def keep_draft(conversation_id: str, data: DraftText, principal: Principal
 @put("/messages/{client_id:str}", opt=policy(END_USER))
 async def send(client_id: str, data: DraftBody, principal: Principal, database: Database, settings: Settings) -> Response[Message]:
     """Send a text; the same `client_id` again is the same message (G9): 201 when new, 200 when repeated, 422 with another body."""
-    draft = _draft(data)
-    async with database.transaction(ProviderScope(principal.provider_id)) as tx:
-        message, created = await commands.send(tx, _sender(principal, settings), client_id, draft)
+    message, created = await commands.send(database, _sender(principal, settings), client_id, _draft(data))
     return Response(message, status_code=201 if created else 200)
 
 

@@ -9,10 +9,10 @@ from typing import Literal
 import msgspec
 
 from kereru.carriers.encoding import Culprit, culprits, has_lone_surrogate, measure
-from kereru.carriers.numbering import DialingHabits, NumberProblem, TypedNumber, display, is_short_code, read_typed
+from kereru.carriers.numbering import DialingHabits, TypedNumber, display, is_short_code, read_typed
 from kereru.carriers.registry import capabilities_of
 from kereru.kernel import ids
-from kereru.kernel.db import Transaction
+from kereru.kernel.db import Database, ProviderScope, Transaction
 from kereru.kernel.errors import Conflict
 from kereru.kernel.logging import get_logger
 from kereru.messaging import queries, store
@@ -100,7 +100,11 @@ class Preflight(msgspec.Struct, frozen=True):
 
 async def preflight(tx: Transaction, sender: Sender, draft: Draft) -> Preflight:
     """Judge a draft as `send` would. Raises NoSuchNumber."""
-    remote, problem, facts = await _resolve(tx, sender, draft)
+    typed, doubt = _read(sender, draft)
+    facts = await store.send_facts(tx, sender.user_id, draft.number_id, typed or "")
+    if facts is None:
+        raise NoSuchNumber
+    remote, problem = _judged(typed, doubt, facts)
     files = await attachments.for_draft(tx, sender.user_id, draft.attachments, lock=False)
     missing, held = (files, []) if isinstance(files, Reason) else (None, files)
     travelling = _plan(sender, draft.text, held, facts, remote)
@@ -119,51 +123,38 @@ async def preflight(tx: Transaction, sender: Sender, draft: Draft) -> Preflight:
         kind=travelling.route.kind,
         verdict=verdict(stops, warns),
         reasons=(*stops, *warns),
-        conversation_id=ids.encode(facts.conversation_id) if facts and facts.conversation_id else None,
+        conversation_id=ids.encode(facts.conversation_id) if facts.conversation_id else None,
         files=travelling.route.files,
     )
 
 
-async def send(tx: Transaction, sender: Sender, client_id: str, draft: Draft) -> tuple[Message, bool]:
-    """Queue a text once per `client_id` (G9); answers the message and whether it is new.
+async def send(database: Database, sender: Sender, client_id: str, draft: Draft) -> tuple[Message, bool]:
+    """Queue a text once per `client_id` (G9); answers the message and whether it is new. Without files it is two statements, each by itself.
 
     Raises NoSuchNumber, BadClientId, ClientIdReused (same key, other request), CannotSend with the reason's own code.
     """
     if not _CLIENT_ID.fullmatch(client_id):
         raise BadClientId
     hashed = _request_hash(draft)
-    earlier = await store.known_key(tx, sender.user_id, client_id)
-    if earlier is not None:
-        return await _same(tx, sender, earlier.message_id, earlier.request_hash, hashed), False
-    remote, problem, facts = await _resolve(tx, sender, draft)
-    files = await attachments.for_draft(tx, sender.user_id, draft.attachments, lock=True)
-    missing, held = (files, []) if isinstance(files, Reason) else (None, files)
-    travelling = _plan(sender, draft.text, held, facts, remote)
-    problem = problem or missing or next((reason for reason in _text_stops(draft.text, travelling, facts) if reason), None)
-    if problem is not None or facts is None or remote is None:
-        raise CannotSend(problem or Reason("not_a_number", "Enter a number."))
-    measured = measure(travelling.text)
-    queued = await store.queue(
-        tx,
-        {
-            "user": sender.user_id, "client_id": client_id, "hash": hashed, "assignment": facts.assignment_id, "remote": remote,
-            "text": draft.text, "unicode": measured.encoding == "ucs2", "segments": measured.segments, "platform": facts.platform_id,
-            "group": facts.group_id, "files": len(held), **_outgoing(travelling, facts),
-        },
-    )  # fmt: skip
-    if queued is None:
-        winner = await store.known_key(tx, sender.user_id, client_id)
-        if winner is None:
-            raise Conflict
-        return await _same(tx, sender, winner.message_id, winner.request_hash, hashed), False
-    if held:
-        media = [file.id for file in travelling.route.media]
-        await files_store.attach(tx, sender.user_id, queued.message_id, [file.id for file in held], media)
-    result = await queries.message(tx, sender.user_id, queued.message_id)
-    entry = Entry(facts.feed_id, ChangeKind.MESSAGE_QUEUED, queued.version, queued.conversation_id, queued.message_id)
-    await append(tx, sender.provider_id, [entry])
-    tx.notify(OUTBOX_CHANNEL, str(facts.platform_id))
-    return result, True
+    typed, doubt = _read(sender, draft)
+    async with database.statement() as tx:
+        found = await store.facts_alone(tx, sender.provider_id, sender.user_id, draft.number_id, typed or "", client_id)
+    facts, earlier = found or (None, None)
+    if facts is None or earlier is not None:
+        return await _earlier(database, sender, client_id, hashed, NoSuchNumber()), False
+    async with database.batch(ProviderScope(sender.provider_id), alone=not draft.attachments) as tx:
+        files = await attachments.for_draft(tx, sender.user_id, draft.attachments, lock=True)
+        # Files that are gone may have gone with this very text: a repeated request waited for their locks.
+        if not isinstance(files, Reason) or await store.known_key(tx, sender.user_id, client_id) is None:
+            remote, problem = _judged(typed, doubt, facts)
+            text = _to_queue(sender, draft, facts, files, remote, problem)
+            queued = await store.queue(
+                tx, facts.feed_id, {"provider": sender.provider_id, "user": sender.user_id, "client_id": client_id, "hash": hashed, **text}
+            )
+            if queued is not None:
+                tx.notify(OUTBOX_CHANNEL, str(facts.platform_id))
+                return await queries.stored(tx, queued), True
+    return await _earlier(database, sender, client_id, hashed, Conflict()), False
 
 
 async def resend(tx: Transaction, sender: Sender, message_id: int, *, attempt: int, despite_unknown: bool) -> Message:
@@ -248,37 +239,51 @@ async def _read_changed(
     return result
 
 
-async def _resolve(tx: Transaction, sender: Sender, draft: Draft) -> tuple[str | None, Reason | None, SendFacts | None]:
-    """Whom the draft goes to, why it may not, and what the database knows. Raises NoSuchNumber for a number that is not the sender's."""
+def _read(sender: Sender, draft: Draft) -> tuple[str | None, Reason | None]:
+    """Whom the draft is for, and what speaks against it as it was typed. A short code is doubted until it has written itself."""
     typed = read_typed(draft.to, sender.habits)
-    if isinstance(typed, TypedNumber) and typed.cleaned:
-        _log.info("number.cleaned", user=sender.user_id)  # bad input 30: invisible characters came with it
+    if isinstance(typed, TypedNumber):
+        if typed.cleaned:
+            _log.info("number.cleaned", user=sender.user_id)  # bad input 30: invisible characters came with it
+        return typed.e164, None
     digits = draft.to.strip()
-    if isinstance(typed, NumberProblem) and not is_short_code(digits):
-        if await store.send_facts(tx, sender.user_id, draft.number_id, "") is None:
-            raise NoSuchNumber
-        return None, Reason(typed.code, typed.text), None
-    remote = digits if isinstance(typed, NumberProblem) else typed.e164
-    facts = await store.send_facts(tx, sender.user_id, draft.number_id, remote)
-    if facts is None:
-        raise NoSuchNumber
-    if isinstance(typed, NumberProblem) and not facts.has_inbound:
-        return None, Reason(typed.code, typed.text), facts
-    return remote, destination_problem(remote, capabilities_of(facts.carrier)) or permission_problem(facts), facts
+    return digits if is_short_code(digits) else None, Reason(typed.code, typed.text)
 
 
-def _text_stops(text: str, travelling: Travelling, facts: SendFacts | None) -> tuple[Reason | None, ...]:
+def _judged(remote: str | None, doubt: Reason | None, facts: SendFacts) -> tuple[str | None, Reason | None]:
+    """Whom the draft goes to, and why it may not."""
+    if remote is None or (doubt is not None and not facts.has_inbound):
+        return None, doubt
+    return remote, destination_problem(remote, capabilities_of(facts.carrier)) or permission_problem(facts)
+
+
+def _to_queue(
+    sender: Sender, draft: Draft, facts: SendFacts, files: list[StoredFile] | Reason, remote: str | None, problem: Reason | None
+) -> dict[str, object]:
+    """What is stored of a draft that may leave. Raises CannotSend."""
+    missing, held = (files, []) if isinstance(files, Reason) else (None, files)
+    travelling = _plan(sender, draft.text, held, facts, remote)
+    problem = problem or missing or next((reason for reason in _text_stops(draft.text, travelling, facts) if reason), None)
+    if problem is not None:
+        raise CannotSend(problem)
+    measured = measure(travelling.text)
+    return {
+        "assignment": facts.assignment_id, "remote": remote, "text": draft.text, "unicode": measured.encoding == "ucs2",
+        "segments": measured.segments, "platform": facts.platform_id, "group": facts.group_id, "files": [file.id for file in held],
+        "media": [file.id for file in travelling.route.media], **_outgoing(travelling, facts),
+    }  # fmt: skip
+
+
+def _text_stops(text: str, travelling: Travelling, facts: SendFacts) -> tuple[Reason | None, ...]:
     """What is wrong with the text as it was written, then as it would go, with its links."""
     files = len(travelling.route.media) + len(travelling.route.links)
     broken = text_problem(text, files=files) or text_problem(travelling.text, files=files)
-    if broken is not None or facts is None:
+    if broken is not None:
         return (broken,)
     return (carrier_problem(travelling.text, facts, capabilities_of(facts.carrier)),)
 
 
-def _plan(sender: Sender, text: str, files: list[StoredFile], facts: SendFacts | None, remote: str | None) -> Travelling:
-    if facts is None:
-        return attachments.plan_links(text, files, sender.media_base)
+def _plan(sender: Sender, text: str, files: list[StoredFile], facts: SendFacts, remote: str | None) -> Travelling:
     mms = MmsFacts(facts.platform_mms, facts.number_mms, facts.own_number, remote, sender.reachable)
     return attachments.plan(text, files, mms, capabilities_of(facts.carrier), sender.media_base)
 
@@ -290,15 +295,20 @@ def _outgoing(travelling: Travelling, facts: SendFacts) -> dict[str, object]:
     spare = travelling.fallback
     fits = spare is not None and len(spare) <= capabilities.max_characters and carrier_problem(spare, facts, capabilities) is None
     return {
-        "kind": TRAVELS.index(travelling.route.kind) + 1, "parts": parts, "media": list(travelling.media), "fallback": spare if fits else None,
+        "kind": TRAVELS.index(travelling.route.kind) + 1, "parts": parts, "links": list(travelling.media), "fallback": spare if fits else None,
         "deadline_s": facts.queue_deadline_s,
     }  # fmt: skip
 
 
-async def _same(tx: Transaction, sender: Sender, message_id: int, stored: bytes, hashed: bytes) -> Message:
-    if bytes(stored) != hashed:
-        raise ClientIdReused
-    return await queries.message(tx, sender.user_id, message_id)
+async def _earlier(database: Database, sender: Sender, client_id: str, hashed: bytes, otherwise: Exception) -> Message:
+    """What this key stands for already. Raises ClientIdReused, and `otherwise` when it stands for nothing."""
+    async with database.transaction(ProviderScope(sender.provider_id), reading=True) as tx:
+        known = await store.known_key(tx, sender.user_id, client_id)
+        if known is None:
+            raise otherwise
+        if bytes(known.request_hash) != hashed:
+            raise ClientIdReused
+        return await queries.message(tx, sender.user_id, known.message_id)
 
 
 def _request_hash(draft: Draft) -> bytes:

@@ -91,6 +91,11 @@ async def message(tx: Transaction, user_id: int, message_id: int) -> Message:
     return found[message_id]
 
 
+async def stored(tx: Transaction, row: Row) -> Message:
+    """A message as it was just stored: a row of `messages_by_id`."""
+    return _message(row, await _files(tx, [row]))
+
+
 Files = Mapping[int, tuple[Attachment, ...]]
 
 

@@ -103,56 +103,15 @@ JOIN assignment a ON a.provider_id = c.provider_id AND a.id = c.assignment_id AN
 WHERE c.last_message_id >= (SELECT oldest_kept())
 """
 
-_FACTS = """
-SELECT a.id AS assignment_id, u.group_id, u.feed_id, p.id AS platform_id, p.carrier, p.takes_long_texts, p.queue_deadline_s, n.e164 AS own_number,
-  a.state = 4 AND p.ended_at IS NULL AS enabled, l.user_id IS NOT NULL AS licensed, coalesce(o.state, 2) AS opt_in,
-  b.remote IS NOT NULL AS blocked, coalesce(s.stopped, false) AS stopped,
-  EXISTS (SELECT 1 FROM assignment oa JOIN number own ON own.provider_id = oa.provider_id AND own.id = oa.number_id
-          WHERE oa.provider_id = a.provider_id AND oa.user_id = a.user_id AND oa.ended_at IS NULL AND own.e164 = %(remote)s) AS to_own_number,
-  p.stopped_at IS NOT NULL AS platform_stopped, c.id AS conversation_id, c.last_inbound_id IS NOT NULL AS has_inbound,
-  p.mms AS platform_mms, coalesce(a.messaging_type, 2) = 2 AS number_mms,
-  NOT (u.any_number OR c.last_inbound_id IS NOT NULL OR known_mobile(a.provider_id, a.user_id, %(remote)s)) AS perhaps_no_mobile
-FROM number n
-JOIN assignment a ON a.provider_id = n.provider_id AND a.number_id = n.id AND a.ended_at IS NULL AND a.user_id = %(user)s
-JOIN end_user u ON u.provider_id = a.provider_id AND u.id = a.user_id
-JOIN platform p ON p.provider_id = n.provider_id AND p.id = n.platform_id
-LEFT JOIN licence l ON l.provider_id = a.provider_id AND l.user_id = a.user_id AND l.starts_at <= app_now()
-  AND (l.ends_at IS NULL OR l.ends_at > app_now())
-LEFT JOIN opt_in o ON o.provider_id = a.provider_id AND o.assignment_id = a.id
-LEFT JOIN blocked_remote b ON b.provider_id = a.provider_id AND b.assignment_id = a.id AND b.remote = %(remote)s
-LEFT JOIN remote_consent s ON s.provider_id = a.provider_id AND s.group_id = u.group_id AND s.remote = %(remote)s
-LEFT JOIN conversation c ON c.provider_id = a.provider_id AND c.assignment_id = a.id AND c.remote = %(remote)s
-WHERE n.provider_id = scope_provider() AND n.id = %(number)s
+_FACTS = "SELECT * FROM send_facts(scope_provider(), %(user)s, %(number)s, %(remote)s)"
+_FACTS_ALONE = "SELECT * FROM send_facts(%(provider)s, %(user)s, %(number)s, %(remote)s, %(client_id)s)"
+_QUEUE = """
+SELECT * FROM queue_text(%(provider)s, %(user)s, %(client_id)s, %(hash)s, %(assignment)s, %(feed)s, %(remote)s, %(text)s, %(unicode)s,
+  %(segments)s::smallint, %(platform)s, %(group)s, %(kind)s::smallint, %(parts)s::text[], %(links)s::text[], %(fallback)s, %(deadline_s)s,
+  %(files)s::bigint[], %(media)s::bigint[])
 """
-
 _KNOWN_KEY = """
 SELECT message_id, request_hash FROM client_key WHERE provider_id = scope_provider() AND user_id = %(user)s AND client_id = %(client_id)s
-"""
-
-# The key goes first: whoever loses the race for it waits here until the winner has committed, then finds his message.
-_QUEUE = """
-WITH key AS (
-  INSERT INTO client_key (provider_id, user_id, client_id, message_id, request_hash)
-  VALUES (scope_provider(), %(user)s, %(client_id)s, new_id(), %(hash)s) ON CONFLICT DO NOTHING RETURNING message_id
-), joined AS (
-  INSERT INTO conversation AS c (provider_id, id, assignment_id, remote, last_message_id)
-  SELECT scope_provider(), new_id(), %(assignment)s, %(remote)s, key.message_id FROM key
-  ON CONFLICT (provider_id, assignment_id, remote) DO UPDATE
-    SET last_message_id = greatest(c.last_message_id, excluded.last_message_id), version = c.version + 1
-  RETURNING c.id, c.version
-), stored AS (
-  INSERT INTO message (provider_id, id, conversation_id, assignment_id, outbound, status, text, client_id, attempt, unicode, segments, platform_id,
-    kind, files)
-  SELECT scope_provider(), key.message_id, joined.id, %(assignment)s, true, 1, %(text)s, %(client_id)s, 1, %(unicode)s, %(segments)s, %(platform)s,
-    %(kind)s, %(files)s
-  FROM key, joined
-), waiting AS (
-  INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, media, fallback, expires_at)
-  SELECT scope_provider(), key.message_id, %(platform)s, %(group)s, joined.id, 1, %(parts)s, %(media)s, %(fallback)s,
-    app_now() + make_interval(secs => %(deadline_s)s)
-  FROM key, joined
-)
-SELECT key.message_id, joined.id AS conversation_id, joined.version FROM key, joined
 """
 
 _RESENDABLE = """
@@ -171,7 +130,7 @@ WITH again AS (
   INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT scope_provider(), id, attempt, 1 FROM again
 ), waiting AS (
   INSERT INTO outbox (provider_id, message_id, platform_id, group_id, conversation_id, attempt, parts, media, fallback, expires_at)
-  SELECT scope_provider(), id, %(platform)s, %(group)s, conversation_id, attempt, %(parts)s, %(media)s, %(fallback)s,
+  SELECT scope_provider(), id, %(platform)s, %(group)s, conversation_id, attempt, %(parts)s, %(links)s, %(fallback)s,
     app_now() + make_interval(secs => %(deadline_s)s)
   FROM again
 )
@@ -265,7 +224,15 @@ async def owns(tx: Transaction, user_id: int, conversation_id: int) -> bool:
 async def send_facts(tx: Transaction, user_id: int, number_id: int, remote: str) -> SendFacts | None:
     """What decides whether `user_id` may text `remote` from `number_id`; None when the number is not his."""
     row = await tx.row(_FACTS, {"user": user_id, "number": number_id, "remote": remote})
-    return None if row is None else SendFacts(*row)
+    return None if row is None else SendFacts(*row[1:])
+
+
+async def facts_alone(
+    tx: Transaction, provider_id: int, user_id: int, number_id: int, remote: str, client_id: str
+) -> tuple[SendFacts, int | None] | None:
+    """As `send_facts`, as the only statement; with the id of the text that this key stands for already, if it does."""
+    row = await tx.row(_FACTS_ALONE, {"provider": provider_id, "user": user_id, "number": number_id, "remote": remote, "client_id": client_id})
+    return None if row is None else (SendFacts(*row[1:]), row.earlier_id)
 
 
 async def known_key(tx: Transaction, user_id: int, client_id: str) -> Row | None:
@@ -273,9 +240,14 @@ async def known_key(tx: Transaction, user_id: int, client_id: str) -> Row | None
     return await tx.row(_KNOWN_KEY, {"user": user_id, "client_id": client_id})
 
 
-async def queue(tx: Transaction, params: dict[str, object]) -> Row | None:
-    """Key, conversation, message and outbox row in one statement; None when the key was taken in the meantime."""
-    return await tx.row(_QUEUE, params)
+async def queue(tx: Transaction, feed_id: int, params: dict[str, object]) -> Row | None:
+    """Key, conversation, message, outbox row and the entry in the owner's feed; answers the message as a row of `messages_by_id`, or None when the
+    key was taken in the meantime. It takes the feed's lock, so it comes last, and may be the only statement.
+    """
+    row = await tx.row(_QUEUE, {"feed": feed_id, **params})
+    if row is not None:
+        tx.wake(feed_id, row.feed_number)
+    return row
 
 
 async def resendable(tx: Transaction, user_id: int, message_id: int) -> Row | None:

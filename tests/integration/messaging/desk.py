@@ -44,8 +44,7 @@ class Desk:
 
     async def send(self, owner: Owner, text: str = "It is. Keep it?", *, to: str = PHONE, key: str | None = None) -> Message:
         """`owner` sends a text."""
-        async with self.app.transaction(ProviderScope(owner.provider_id)) as tx:
-            message, _ = await commands.send(tx, person(owner), key or f"client-id-{next(_keys)}", Draft(owner.number_id, to, text))
+        message, _ = await commands.send(self.app, person(owner), key or f"client-id-{next(_keys)}", Draft(owner.number_id, to, text))
         return message
 
     async def resend(self, owner: Owner, message: str, attempt: int, *, despite_unknown: bool = False) -> Message:

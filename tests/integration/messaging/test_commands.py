@@ -59,8 +59,7 @@ class Screen:
 
     async def send(self, words: str = "Hello", to: str = PHONE, key: str = "client-key-1") -> Message:
         """Send a text."""
-        async with self.app.transaction(ProviderScope(self.owner.provider_id)) as tx:
-            return (await commands.send(tx, person(self.owner), key, Draft(self.owner.number_id, to, words)))[0]
+        return (await commands.send(self.app, person(self.owner), key, Draft(self.owner.number_id, to, words)))[0]
 
 
 @pytest.fixture
@@ -204,10 +203,9 @@ async def test_nobody_reaches_what_is_not_his(world: World, ana: Screen, sink: S
             with pytest.raises(KereruError) as missing:
                 await commands.resend(tx, person(other), int(message.id), attempt=1, despite_unknown=True)
             assert missing.value.code == "message_not_found"
-        async with app.transaction(ProviderScope(other.provider_id)) as tx:
-            with pytest.raises(KereruError) as missing:
-                await commands.send(tx, person(other), "client-key-2", Draft(world.ana.number_id, PHONE, "x"))
-            assert missing.value.code == "number_not_found"
+        with pytest.raises(KereruError) as missing:
+            await commands.send(app, person(other), "client-key-2", Draft(world.ana.number_id, PHONE, "x"))
+        assert missing.value.code == "number_not_found"
 
 
 async def test_what_is_older_than_90_days_is_gone_for_people(world: World, ana: Screen, sink: Sink) -> None:

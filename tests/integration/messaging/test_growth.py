@@ -100,6 +100,57 @@ def _receipts(world: World, named: list[tuple[int | None, str]]) -> str:
     )  # fmt: skip
 
 
+_QUEUED = """
+SELECT id FROM queue_text(%(p)s, %(u)s, %(key)s, '', %(a)s, %(f)s, %(remote)s, 'Hello', false, 1::smallint, %(pl)s, %(g)s, 1::smallint,
+  ARRAY['Hello'], '{}', NULL, 600, '{}', '{}')
+"""
+_CLAIMED = "SELECT * FROM claim_outbox(%(p)s, %(pl)s, 'test', %(epoch)s, 100) WHERE message_id IS NOT NULL"
+_SETTLED = "SELECT * FROM settle_handovers(%(p)s, %(pl)s, %(items)s::text::jsonb)"
+_LONG_SENT = """
+INSERT INTO attempt (provider_id, message_id, attempt, status) SELECT provider_id, id, 1, 3 FROM message WHERE outbound ON CONFLICT DO NOTHING;
+INSERT INTO part (provider_id, message_id, attempt, part, platform_id, text, handover, status, carrier_id)
+  SELECT provider_id, id, 1, 1, platform_id, 'Hello', 3, 3, 'SM' || id FROM message WHERE outbound ON CONFLICT DO NOTHING;
+INSERT INTO receipt (provider_id, id, platform_id, carrier_id, state, carrier_state)
+  SELECT provider_id, id, platform_id, 'SM' || id, 3, 'sent' FROM message WHERE outbound
+"""
+
+
+def test_a_texts_way_out_is_by_key_in_tables_that_were_empty_when_it_was_planned(world: World) -> None:
+    """Design §11: a claim once read every conversation of its provider for each of its texts."""
+    ana = world.ana
+    names = {"p": ana.provider_id, "pl": ana.platform_id, "a": ana.assignment_id, "u": ana.user_id, "g": ana.group_id, "f": ana.feed_id, "n": MANY}
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        connection.row_factory = namedtuple_row
+        leases = connection.execute("SELECT platform_id, epoch FROM take_leases('test', 600)").fetchall()
+        epoch = next(lease.epoch for lease in leases if lease.platform_id == ana.platform_id)
+
+        def counted() -> dict[str, int]:
+            rows = connection.execute("SELECT relname, seq_tup_read + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_xact_user_tables").fetchall()
+            return {row.relname: row.read for row in rows}
+
+        def way_out(name: str, texts: int) -> dict[str, int]:
+            for number in range(texts):
+                connection.execute(_QUEUED, names | {"key": f"{name} {number}", "remote": f"+1202555{2000 + number}"}, prepare=True)
+            before = counted()
+            claimed = connection.execute(_CLAIMED, names | {"epoch": epoch}, prepare=True).fetchall()
+            assert len(claimed) == texts
+            items = [
+                {"message": part.message_id, "attempt": 1, "part": 1, "tries": part.tries, "outcome": "accepted", "cid": f"SM{name}{part.message_id}"}
+                for part in claimed
+            ]
+            connection.execute(_SETTLED, names | {"items": json.dumps(items)}, prepare=True)
+            return {table: count - before.get(table, 0) for table, count in counted().items() if count > before.get(table, 0)}
+
+        with connection.transaction(force_rollback=True):
+            for number in range(6):
+                way_out(f"early {number}", 1)
+            for statement in _BUSY.split(";\n") + _LONG_SENT.split(";\n"):
+                connection.execute(statement, names)
+            read = way_out("late", 3)
+    assert read
+    assert {table: rows for table, rows in read.items() if rows > A_PAGE} == {}
+
+
 MANY, A_PAGE = 3_000, 50
 _BUSY = """
 INSERT INTO conversation (provider_id, id, assignment_id, remote, last_message_id, last_inbound_id, unread)

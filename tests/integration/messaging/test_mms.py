@@ -1,5 +1,6 @@
 """MMS through a real sender and the simulated carriers: handed over once, with links in their place where they are refused. P27; G10, G11."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -21,8 +22,8 @@ def sender(owner: Owner) -> Sender:
     return Sender(plain.provider_id, plain.user_id, plain.habits, BASE, reachable=True)
 
 
-async def sends(desk: Desk, owner: Owner, text: str = "Look", *types: str) -> Message:
-    """`owner` sends a text with files that were uploaded before."""
+async def drafted(desk: Desk, owner: Owner, text: str, *types: str) -> Draft:
+    """A text with files that `owner` uploaded before."""
     async with desk.app.transaction(ProviderScope(owner.provider_id)) as tx:
         files = [
             await tx.value(
@@ -32,8 +33,12 @@ async def sends(desk: Desk, owner: Owner, text: str = "Look", *types: str) -> Me
             )
             for kind in types
         ]
-        draft = Draft(owner.number_id, PHONE, text, tuple(str(file) for file in files))
-        message, _ = await commands.send(tx, sender(owner), f"mms-key-{next(_keys)}", draft)
+    return Draft(owner.number_id, PHONE, text, tuple(str(file) for file in files))
+
+
+async def sends(desk: Desk, owner: Owner, text: str = "Look", *types: str) -> Message:
+    """`owner` sends it."""
+    message, _ = await commands.send(desk.app, sender(owner), f"mms-key-{next(_keys)}", await drafted(desk, owner, text, *types))
     return message
 
 
@@ -143,3 +148,13 @@ async def test_an_mms_nobody_can_tell_of_stays_unknown(desk: Desk) -> None:
         row = await desk.until(message, 8, 3, 4)
     assert row.kind == 2
     assert len(await handed_over(desk, "inteliquent")) == 1
+
+
+async def test_a_request_that_is_repeated_while_it_runs_is_one_text_with_its_files(desk: Desk) -> None:
+    """G9: the second finds the files gone, and that they went with this very text."""
+    ana = desk.world.ana
+    draft = await drafted(desk, ana, "Look", "image/jpeg")
+    answers = await asyncio.gather(*[commands.send(desk.app, sender(ana), "the-same-key", draft) for _ in range(4)])
+    assert len({message.id for message, _ in answers}) == 1
+    assert sorted(new for _, new in answers) == [False, False, False, True]
+    assert all(len(message.attachments) == 1 for message, _ in answers)

@@ -110,8 +110,7 @@ class Day:
     async def send(self, words: str, key: str) -> Message:
         """Ana sends a text."""
         ana = self.years.world.ana
-        async with self.app.transaction(ProviderScope(ana.provider_id)) as tx:
-            message, _ = await commands.send(tx, person(ana), key, Draft(ana.number_id, PHONE, words))
+        message, _ = await commands.send(self.app, person(ana), key, Draft(ana.number_id, PHONE, words))
         return message
 
     async def conversations(self, limit: int = 200) -> list[Conversation]:
@@ -231,7 +230,7 @@ async def test_what_is_old_is_gone_for_every_reader_before_its_week_is(years: Ye
             commands.mark_read(tx, person(ana), ana.feed_id, conversation, up_to=None, now=years.now),
             commands.mark_unread(tx, person(ana), ana.feed_id, conversation),
             commands.resend(tx, person(ana), int(sent.id), attempt=1, despite_unknown=True),
-            commands.send(tx, person(ana), "client-key-again", Draft(ana.number_id, PHONE, "canary-001 out again")),
+            commands.send(day.app, person(ana), "client-key-again", Draft(ana.number_id, PHONE, "canary-001 out again")),
         ):
             with pytest.raises(KereruError) as missing:
                 await refused

@@ -13,7 +13,7 @@ from kereru.messaging import store
 from world import World
 
 PHONES = ["+12025550142", "+12025550143"]
-WITHOUT_FILES = {"kind": 1, "files": 0, "media": [], "fallback": None}
+WITHOUT_FILES = {"kind": 1, "links": [], "fallback": None}
 NOT_YET, OPEN, ACCEPTED, REFUSED, UNTOLD = range(1, 6)
 
 Name = tuple[int, int, int]
@@ -79,12 +79,12 @@ class Pipeline:
             return
         phone, parts = self.dice.choice(PHONES), self.dice.choice([1, 1, 2, 3])
         self.count += 1
-        [row] = self.run(
-            store._QUEUE, client_id=f"key-{self.count:08d}", hash=b"x", assignment=self.world.ana.assignment_id, remote=phone, text="Hello",
-            unicode=False, segments=1, group=self.world.ana.group_id, parts=[f"piece {n}" for n in range(parts)], deadline_s=600,
+        ana = self.world.ana
+        self.run(
+            store._QUEUE, client_id=f"key-{self.count:08d}", hash=b"x", assignment=ana.assignment_id, feed=ana.feed_id, remote=phone, text="Hello",
+            unicode=False, segments=1, group=ana.group_id, parts=[f"piece {n}" for n in range(parts)], deadline_s=600, files=[], media=[],
             **WITHOUT_FILES,
         )  # fmt: skip
-        self.tell(2, row.conversation_id, row.message_id, row.version)
 
     def claim(self) -> None:
         self.flights.extend(self.claimed())

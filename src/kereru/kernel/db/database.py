@@ -160,7 +160,8 @@ class Database:
 
     @asynccontextmanager
     async def statement(self) -> AsyncGenerator[Transaction]:
-        """As `transaction` in INSTALLATION, for one statement that commits by itself: a listed function. It saves two trips to the server.
+        """As `transaction` in INSTALLATION, for one statement that commits by itself: a listed function, or one that enters its scope. It saves two
+        trips to the server.
 
         Once the statement is on its way cancellation waits for it. Raises Unavailable without a connection.
         """
@@ -174,9 +175,9 @@ class Database:
         finally:
             await finish(self._pool.putconn(connection))
 
-    def batch(self, *, alone: bool) -> AbstractAsyncContextManager[Transaction]:
-        """A `statement` where one is enough (`alone`), else a transaction in INSTALLATION."""
-        return self.statement() if alone else self.transaction(INSTALLATION)
+    def batch(self, scope: Scope, *, alone: bool) -> AbstractAsyncContextManager[Transaction]:
+        """A `statement` where one is enough (`alone`), else a transaction in `scope`."""
+        return self.statement() if alone else self.transaction(scope)
 
     async def _standing(self) -> AsyncConnection[Row]:
         """A connection that the server has not hung up on: a restarted one leaves dead ones in the pool."""

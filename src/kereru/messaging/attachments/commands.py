@@ -204,6 +204,8 @@ def link(media_base: str, file: StoredFile) -> str:
 
 async def for_draft(tx: Transaction, user_id: int, wanted: Sequence[str], *, lock: bool) -> list[StoredFile] | Reason:
     """The uploads that a draft names, in its order, or why they cannot be sent."""
+    if not wanted:
+        return []
     if len(wanted) > FILES_PER_MESSAGE:
         return Reason("too_many_files", f"At most {FILES_PER_MESSAGE} files fit into one text. Send the others in a second one.")
     if len(set(wanted)) != len(wanted):

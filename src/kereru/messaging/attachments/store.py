@@ -43,11 +43,6 @@ SELECT f.id, f.name, f.content_type, f.bytes, f.link FROM unnest(%(ids)s::bigint
 JOIN file f ON f.provider_id = scope_provider() AND f.id = w.id AND f.user_id = %(user)s AND f.message_id IS NULL AND f.state = 2
 ORDER BY w.place
 """
-_ATTACH = """
-UPDATE file f SET message_id = %(message)s, place = w.place, as_media = f.id = ANY (%(media)s::bigint[])
-FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS w (id, place)
-WHERE f.provider_id = scope_provider() AND f.id = w.id AND f.user_id = %(user)s AND f.message_id IS NULL
-"""
 _SENT = """
 SELECT f.id, f.name, f.content_type, f.bytes, f.link, f.as_media FROM file f
 WHERE f.provider_id = scope_provider() AND f.message_id = %(message)s AND f.state = 2 AND f.link IS NOT NULL ORDER BY f.place
@@ -136,11 +131,6 @@ async def unsent(tx: Transaction, user_id: int, ids: Sequence[int], *, lock: boo
     """The user's uploads among `ids` that can be sent, in the order asked for; with `lock` nobody else can send them meanwhile."""
     rows = await tx.rows(_UNSENT + (" FOR UPDATE OF f" if lock else ""), {"user": user_id, "ids": list(ids)})
     return [_stored(row) for row in rows]
-
-
-async def attach(tx: Transaction, user_id: int, message_id: int, ids: Sequence[int], media: Sequence[int]) -> None:
-    """These uploads now belong to a message; `media` are part of its MMS."""
-    await tx.run(_ATTACH, {"user": user_id, "message": message_id, "ids": list(ids), "media": list(media)})
 
 
 async def sent(tx: Transaction, message_id: int) -> list[StoredFile]:

@@ -44,8 +44,8 @@ _in_flight = gauge("handovers_in_flight", "Hand-overs now at carriers.", ("carri
 WINDOW = 128
 CLAIM_MOST = 100
 SETTLE_MOST = 200
-ROUND_EVERY_S = 0.01
-"""Claims that follow closely, and outcomes, are gathered for so long; nobody waits for a hundredth of a second."""
+ROUND_EVERY_S = 0.02
+"""Claims that follow closely, and outcomes, are gathered for so long; nobody waits for a fiftieth of a second."""
 
 POLL_S = 1.0
 LOOK_UP_EVERY_S = 2.0
@@ -379,7 +379,7 @@ class Line:
 
     async def _store(self, batch: list[Settlement]) -> None:
         async def write() -> None:
-            async with self.sender.database.batch(alone=not any(item.opted_out or item.as_links for item in batch)) as tx:
+            async with self.sender.database.batch(INSTALLATION, alone=not any(item.opted_out or item.as_links for item in batch)) as tx:
                 await store.settle(tx, self._provider, self._platform_id, batch)
 
         try:

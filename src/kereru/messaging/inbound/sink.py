@@ -138,7 +138,7 @@ class Sink:
         await self._receipts.drain()
 
     async def _write_texts(self, items: Sequence[TextItem]) -> None:
-        async with self._database.batch(alone=all(item.mark is None for item in items)) as tx:
+        async with self._database.batch(INSTALLATION, alone=all(item.mark is None for item in items)) as tx:
             rows = await write_texts(tx, items)
         for row in rows:
             mark = items[int(row.ordinal) - 1].mark
@@ -157,7 +157,7 @@ class Sink:
         return [ordinal in free for ordinal in range(1, len(items) + 1)]
 
     async def _write_receipts(self, items: Sequence[ReceiptItem]) -> None:
-        async with self._database.batch(alone=not any(item.opted_out for item in items)) as tx:
+        async with self._database.batch(INSTALLATION, alone=not any(item.opted_out for item in items)) as tx:
             await write_receipts(tx, items)
         for item in items:
             _receipts.labels(Status(item.state).wire if item.state else "not_understood").inc()
