@@ -129,34 +129,8 @@ JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id WHERE k.
 """
 SEEN_API_KEY = "UPDATE api_key SET used_at = app_now() WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s"
 
-# A role counts only while its organisation is there: the organisation's name is what joins it.
-_ROLES = """
-(SELECT coalesce(json_agg(json_build_array(r.level, r.organisation_id::text, o.name) ORDER BY r.level, r.id), '[]'::json)
- FROM portal_role r JOIN LATERAL (
-   SELECT p.name FROM provider p WHERE r.level = 1 AND p.provider_id = r.provider_id AND p.provider_id = r.organisation_id
-   UNION ALL SELECT s.name FROM reseller s WHERE r.level = 2 AND s.provider_id = r.provider_id AND s.id = r.organisation_id
-     AND s.deleted_at IS NULL
-   UNION ALL SELECT g.name FROM user_group g WHERE r.level = 3 AND g.provider_id = r.provider_id AND g.id = r.organisation_id
-     AND g.deleted_at IS NULL
- ) o ON true WHERE r.provider_id = i.provider_id AND r.sign_in_id = i.id) AS roles
-"""
-_PERSON = f"""
-i.id AS sign_in_id, i.email, u.id AS user_id, u.group_id, u.feed_id, u.name, u.region, u.exclude_leading_zero, u.language, u.timezone, u.desk,
-u.any_number, {_ROLES}
-"""
-WHO_BY_SESSION = f"""
-SELECT {_PERSON}, ARRAY[]::text[] AS scopes, s.seen_at < app_now() - interval '60 seconds' AS stale
-FROM session s JOIN sign_in i ON i.provider_id = s.provider_id AND i.id = s.sign_in_id AND i.disabled_at IS NULL
-LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
-WHERE s.provider_id = %(provider_id)s AND s.token_hash = %(hash)s
-  AND s.seen_at > app_now() - make_interval(secs => %(idle_s)s) AND s.created_at > app_now() - make_interval(secs => %(max_s)s)
-"""
-WHO_BY_API_KEY = f"""
-SELECT {_PERSON}, k.scopes, coalesce(k.used_at < app_now() - interval '60 seconds', true) AS stale
-FROM api_key k JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id AND i.disabled_at IS NULL
-LEFT JOIN end_user u ON u.provider_id = i.provider_id AND u.sign_in_id = i.id
-WHERE k.provider_id = %(provider_id)s AND k.token_hash = %(hash)s
-"""
+WHO_BY_SESSION = "SELECT * FROM who_by_session(%(provider_id)s, %(hash)s, %(idle_s)s, %(max_s)s)"
+WHO_BY_API_KEY = "SELECT * FROM who_by_api_key(%(provider_id)s, %(hash)s)"
 # Asked every two seconds for every open socket: the hashes come as one value, and only the few that are good no more come back.
 GOOD_NO_MORE = """
 SELECT h.hash FROM (
