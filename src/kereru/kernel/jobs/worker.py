@@ -24,6 +24,10 @@ POLL_S = 1.0
 PARALLEL_JOBS = 4
 STALLED_S = 30.0
 """A worker that gave no sign of life for this long is dead; its jobs go back into the queue."""
+JOB_GRACE_S = 5.0
+"""How long jobs that run may go on, and write down how they ended, once the end was asked for; what is left then is done again by whoever is next."""
+LEAVE_S = 1.5
+"""How long an idle worker waits at its end for a database that does not answer: it only wants to say good-bye."""
 KEEP_FAILED_HOURS = 24 * 90
 _WOKEN = '{"type": "job_inserted", "job_id": 0}'
 _log = get_logger("jobs")
@@ -49,6 +53,10 @@ class _Connector(procrastinate.PsycopgConnector):
         super().__init__(conninfo=_as_service(store.url), **pool)  # pyright: ignore[reportUnknownMemberType] - untyped JSON hooks, not used
         self._direct = _as_service(store.direct_url)
 
+    async def hang_up(self) -> None:
+        """Whoever waits for a connection, now or later, is told at once that there is none."""
+        await self.pool.close(timeout=0)
+
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         while True:
             with contextlib.suppress(psycopg.OperationalError):
@@ -73,9 +81,10 @@ class _Retry(BaseRetryStrategy):
 async def work(store: JobStore, handlers: Mapping[JobKind, Handler]) -> None:
     """Run jobs until cancelled. A database that cannot be reached is tried again each second; a worker that stops by itself is started anew."""
     while True:
+        connector, busy = _Connector(store), _Busy()
         try:
-            async with _opened(store, handlers) as app:
-                await _run(app)
+            async with _opened(connector, {kind: busy.with_(handler) for kind, handler in handlers.items()}) as app:
+                await _run(app, connector, busy)
         except (psycopg.Error, ProcrastinateException) as error:
             _log.warning("jobs_wait_for_database", error=type(error).__name__)
         await asyncio.sleep(POLL_S)
@@ -93,7 +102,7 @@ async def work_until_idle(store: JobStore, handlers: Mapping[JobKind, Handler]) 
 
         return run
 
-    async with _opened(store, {kind: counted(handler) for kind, handler in handlers.items()}) as app:
+    async with _opened(_Connector(store), {kind: counted(handler) for kind, handler in handlers.items()}) as app:
         before = -1
         while runs > before:
             before = runs
@@ -102,8 +111,8 @@ async def work_until_idle(store: JobStore, handlers: Mapping[JobKind, Handler]) 
 
 
 @contextlib.asynccontextmanager
-async def _opened(store: JobStore, handlers: Mapping[JobKind, Handler]) -> AsyncGenerator[procrastinate.App]:
-    app = procrastinate.App(connector=_Connector(store))
+async def _opened(connector: _Connector, handlers: Mapping[JobKind, Handler]) -> AsyncGenerator[procrastinate.App]:
+    app = procrastinate.App(connector=connector)
     for kind, handler in handlers.items():
         app.task(name=kind.name, retry=_Retry(kind.backoff))(_task(kind, handler))
     async with app.open_async():
@@ -121,17 +130,53 @@ def _task(kind: JobKind, handler: Handler) -> Callable[..., Awaitable[None]]:
     return run
 
 
-async def _run(app: procrastinate.App) -> None:
+class _Busy:
+    """How many jobs run, and when one last ended: how it ended may not be written down yet."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self._ended_at = -JOB_GRACE_S
+
+    def with_(self, handler: Handler) -> Handler:
+        """The handler, counted."""
+
+        async def run(ids: Mapping[str, int]) -> None:
+            self.jobs += 1
+            try:
+                await handler(ids)
+            finally:
+                self.jobs -= 1
+                self._ended_at = asyncio.get_running_loop().time()
+
+        return run
+
+    def patience_s(self) -> float:
+        """How long a worker that is asked to end may need for what it does."""
+        return JOB_GRACE_S if self.jobs or asyncio.get_running_loop().time() - self._ended_at < JOB_GRACE_S else LEAVE_S
+
+
+async def _run(app: procrastinate.App, connector: _Connector, busy: _Busy) -> None:
     caretaker = asyncio.ensure_future(_take_care(app))
-    try:
-        await app.run_worker_async(
+    worker = asyncio.ensure_future(
+        app.run_worker_async(
             concurrency=PARALLEL_JOBS,
             fetch_job_polling_interval=POLL_S,
             delete_jobs="successful",
             install_signal_handlers=False,
             stalled_worker_timeout=STALLED_S,
-            shutdown_graceful_timeout=5.0,
+            shutdown_graceful_timeout=JOB_GRACE_S,
         )
+    )
+    try:
+        await asyncio.shield(worker)
+    except asyncio.CancelledError:
+        patience_s = busy.patience_s()
+        worker.cancel()
+        if not (await asyncio.wait([worker], timeout=patience_s))[0]:
+            _log.warning("jobs_left", running=busy.jobs, waited_s=patience_s)
+            await connector.hang_up()
+            await asyncio.wait([worker])
+        raise
     finally:
         caretaker.cancel()
         await asyncio.gather(caretaker, return_exceptions=True)
