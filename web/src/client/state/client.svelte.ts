@@ -11,11 +11,9 @@ import type {
   Message,
   Session,
 } from '../../shared/api/types'
-import { currentLanguage, t, useLanguage } from '../../shared/i18n'
+import { currentLanguage, t } from '../../shared/i18n'
 import { timeWriter } from '../../shared/i18n/time'
-import { leave, unsentOf } from '../../shared/leaving'
-import { join, type Line } from '../../shared/realtime/follow'
-import { world, type Notice } from '../../shared/realtime/hub'
+import { world } from '../../shared/realtime/hub'
 import * as reduce from '../../shared/realtime/reducer'
 import { router } from '../../shared/router.svelte'
 import { Keeper, type Kept } from '../offline/kept'
@@ -25,7 +23,8 @@ import { Drafts } from './drafts.svelte'
 import { nameOf } from './naming'
 import { Outbox, outboxStore, type Pending } from './outbox'
 import { Expected } from './expected'
-import { fetchShown } from './fetched'
+import { Place } from './place'
+import { SignOut } from './signout.svelte'
 import { gist, Trays } from './tray.svelte'
 import { Windows } from './windows.svelte'
 
@@ -65,23 +64,20 @@ export class Client {
   readonly anyNumber = $derived(this.licence?.settings.any_number ?? true)
   readonly times = $derived(timeWriter(currentLanguage(), this.licence?.settings.timezone))
 
-  /** Where texts wait that signing out would discard; asked about before. */
-  leaving = $state.raw<readonly string[]>([])
   /** Goes up whenever contacts may be others than before. */
   names = $state(0)
   readonly trays: Trays
   readonly expected = new Expected()
   readonly drafts: Drafts
   readonly windows: Windows
+  readonly signingOut: SignOut
   private readonly bell = new Bell(() => this.licence?.settings)
-  private readonly line: Line
+  private readonly place: Place
   private readonly outbox: Outbox
   private answered = $state.raw<ReadonlySet<string>>(new Set())
-  private early: Change[] | null = []
   private offlineTimer: ReturnType<typeof setTimeout> | undefined
   private readonly ticker: ReturnType<typeof setInterval>
   private ended = false
-  private startTimer: ReturnType<typeof setTimeout> | undefined
   private readonly keeper: Keeper
 
   constructor(
@@ -120,52 +116,31 @@ export class Client {
       },
       store.saved,
     )
-    this.line = join((news) => this.hear(news))
     this.ticker = setInterval(() => (this.now = Date.now()), TICK_MS)
     this.keeper = new Keeper(session)
-    addEventListener('online', this.hurry)
-    void this.start()
-  }
-
-  /** The network is back: do not sit out the pause before the start is tried again. */
-  private readonly hurry = (): void => {
-    if (!this.startTimer) return
-    clearTimeout(this.startTimer)
-    void this.start()
-  }
-
-  private placed!: () => void
-  /** Ends when the place in the live line is known, or cannot be for now. */
-  private readonly place = new Promise<void>((resolve) => (this.placed = resolve))
-
-  /** R1: the licence first. It brings the cursor, so all else must be read after it: what changes in between comes twice, not never (G22). */
-  private async start(pause = 1000): Promise<void> {
-    this.startTimer = undefined
-    try {
-      await this.line.joined
-      const licence = await api.licence()
-      this.placed()
-      // Somebody else signed in meanwhile: nothing on this page is theirs.
-      if (licence.user.id !== this.session.user.id) return location.reload()
-      // What was kept may have holes by now, and so may what was fetched without a place in the line; only what is fetched from here on stays.
-      const anew = this.kept || this.stuck
-      const fetched = await fetchShown(anew ? this.openId : null)
-      if (this.ended) return
-      useLanguage(licence.settings.language)
-      this.state = fetched(reduce.applyLicence(anew ? reduce.EMPTY : this.state, licence))
-      this.stuck = this.kept = false
-      this.licence = licence
-      this.flush()
-      this.line.follow(this.session.user.id, licence.cursor)
-      this.outbox.resume()
-      this.drafts.hurry()
-    } catch (error) {
-      if (this.gone(error) || this.ended) return
-      this.stuck = true
-      this.placed()
-      const next = Math.min(pause * 2, 15_000)
-      this.startTimer = setTimeout(() => void this.start(next), pause / 2 + (Math.random() * pause) / 2)
-    }
+    this.signingOut = new SignOut(user.id, {
+      brought: () => this.drafts.brought(),
+      trays: () => Object.keys(this.trays.held),
+      pending: () => this.pending.length,
+      hurry: () => this.outbox.hurry(),
+      failed: (error) => this.say(error),
+      end: () => this.end(),
+    })
+    this.place = new Place(user.id, {
+      open: () => this.openId,
+      holed: () => this.kept || this.stuck,
+      show: (licence, over, meanwhile) => this.show(licence, over, meanwhile),
+      started: () => {
+        this.stuck = this.kept = false
+        this.outbox.resume()
+        this.drafts.hurry()
+      },
+      stuck: () => (this.stuck = true),
+      apply: (changes) => this.apply(changes),
+      online: (online) => this.setOnline(online),
+      gone: (error) => this.gone(error),
+      signedOut: () => this.end(),
+    })
   }
 
   /** Writes down what is on screen, so that it can be read without a connection. */
@@ -176,48 +151,17 @@ export class Client {
   end(): void {
     if (this.ended) return
     this.ended = true
-    this.line.end()
+    this.place.end()
     this.outbox.end()
     this.drafts.end()
     this.trays.end()
     this.windows.end()
     this.keeper.end()
-    removeEventListener('online', this.hurry)
-    clearTimeout(this.startTimer)
     clearInterval(this.ticker)
     clearTimeout(this.offlineTimer)
     showUnread(0)
     closeNotices()
     this.signedOut()
-  }
-
-  /** Asks first (`leaving`) while something would be lost by it. */
-  async signOut(): Promise<void> {
-    await this.drafts.brought()
-    const unsent = unsentOf(this.session.user.id, Object.keys(this.trays.held))
-    // A browser that keeps nothing still has this window's.
-    this.leaving = unsent.length ? unsent : this.pending.map(() => '/')
-    if (!this.leaving.length) await this.leave()
-  }
-
-  /** Not yet: to the first text that waits. */
-  stay(): void {
-    const [first] = this.leaving
-    this.leaving = []
-    this.outbox.hurry()
-    if (first) router.go(first)
-  }
-
-  /** Nothing of this person stays in this browser. */
-  async leave(): Promise<void> {
-    try {
-      await api.signOut()
-    } catch (error) {
-      if (!(error instanceof Problem && error.status === 401)) return this.say(error)
-    }
-    router.go('/', true)
-    this.end()
-    leave(this.session.user.id)
   }
 
   /** True when the session is over; the sign-in form follows. */
@@ -246,16 +190,6 @@ export class Client {
   }
 
   // The live line
-
-  private hear(news: Notice): void {
-    if (this.ended) return
-    if (news.type === 'joined') return
-    if (news.type === 'signed-out') this.end()
-    else if (news.type === 'online') this.setOnline(news.online)
-    else if (news.type === 'resync') void this.resync()
-    else if (this.early) this.early.push(...news.items)
-    else this.apply(news.items)
-  }
 
   private setOnline(online: boolean): void {
     clearTimeout(this.offlineTimer)
@@ -294,27 +228,11 @@ export class Client {
       this.bell.arrived({ id: last.id, who, text: gist(last), conversation: conversation.id, looking, open })
   }
 
-  /** After a gap: fetched anew as at the start. What the line says meanwhile is kept and applied on top, so nothing falls in between. */
-  private async resync(): Promise<void> {
-    this.early ??= []
-    try {
-      const [licence, fetched] = await Promise.all([api.licence(), fetchShown(this.openId)])
-      const state = fetched(reduce.applyLicence(reduce.EMPTY, licence))
-      this.licence = licence
-      this.state = state
-      this.names++
-      this.flush()
-    } catch (error) {
-      if (!this.gone(error) && !this.ended) setTimeout(() => void this.resync(), 1000 + Math.random() * 2000)
-    }
-  }
-
-  /** Hand over what came while the page was fetching. */
-  private flush(): void {
-    const early = this.early ?? []
-    this.early = null
-    this.state = reduce.applyChanges(this.state, early)
-    this.outbox.settle(early.flatMap((change) => change.message?.client_id ?? []))
+  private show(licence: Licence, over: (state: reduce.State) => reduce.State, meanwhile: Change[]): void {
+    if (this.live) this.names++
+    this.licence = licence
+    this.state = reduce.applyChanges(over(this.state), meanwhile)
+    this.outbox.settle(meanwhile.flatMap((change) => change.message?.client_id ?? []))
   }
 
   // Reading
@@ -351,7 +269,7 @@ export class Client {
 
   /** Fetch what the thread lacks at its newer end. Raises Problem when the conversation is not there. */
   async load(id: string): Promise<void> {
-    await this.place
+    await this.place.known
     const [conversation, page] = await Promise.all([
       this.state.conversations[id] ?? api.conversation(id),
       this.expected.take(id),
