@@ -182,3 +182,60 @@ test('a session that ended leads to the sign-in form, once (G26)', async () => {
   await (await request('/conversations/1/unread')).answer({ code: 'not_signed_in' }, 401)
   expect(left).toBe(1)
 })
+
+test('texts asked for before the place in the line was known are asked for again once it is (G22)', async () => {
+  client.end()
+  const { Client } = await import('../src/client/state/client.svelte')
+  client = new Client(client.session, () => undefined)
+  const late = await request('/licence')
+  await late.answer({ code: 'unavailable' }, 503)
+  expect(client.stuck).toBe(true)
+  const loading = client.load('1')
+  const list = await request('/conversations/1')
+  const older = await request('/conversations/1/messages')
+  dispatchEvent(new Event('online'))
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(12), 3)], next: null })
+  expect(client.stuck).toBe(false)
+  // The answer of before: a text that came between it and the place is in neither.
+  await list.answer(conversation(message(10), 1))
+  await older.answer({ items: [message(10)], next: null })
+  expect(client.state.threads['1']?.loaded).toBe(false)
+  await (
+    await request('/conversations/1/messages')
+  ).answer({ items: [message(12), message(11), message(10)], next: null })
+  await loading
+  expect(client.state.threads['1']).toMatchObject({ ids: ['10', '11', '12'], loaded: true })
+})
+
+test('texts asked for before a gap in the line are asked for again after it (G22)', async () => {
+  const loading = client.load('1')
+  const older = await request('/conversations/1/messages')
+  hear({ type: 'resync', cursor: 'c20' })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(12), 4)], next: null })
+  await older.answer({ items: [message(10)], next: null })
+  expect(client.state.threads['1']?.loaded).toBe(false)
+  await (
+    await request('/conversations/1/messages')
+  ).answer({ items: [message(12), message(11), message(10)], next: null })
+  await loading
+  expect(shown()).toEqual(['10', '11', '12'])
+})
+
+test('of two gaps the answers to the later one stand', async () => {
+  hear({ type: 'resync', cursor: 'c20' })
+  const first = await request('/licence')
+  const firstList = await request('/conversations')
+  hear({ type: 'resync', cursor: 'c30' })
+  const second = await request('/licence')
+  const secondList = await request('/conversations')
+  await first.answer(licence)
+  await firstList.answer({ items: [conversation(message(11), 3)], next: null })
+  await second.answer(licence)
+  arrives(13, 5)
+  await secondList.answer({ items: [conversation(message(12), 4)], next: null })
+  await settle()
+  expect(client.state.conversations['1']).toMatchObject({ version: 5, unread: 1 })
+  expect(client.state.messages['13']).toBeDefined()
+})

@@ -130,6 +130,7 @@ export class Client {
       open: () => this.openId,
       holed: () => this.kept || this.stuck,
       show: (licence, over, meanwhile) => this.show(licence, over, meanwhile),
+      taken: () => this.expected.forget(),
       started: () => {
         this.stuck = this.kept = false
         this.outbox.resume()
@@ -269,12 +270,13 @@ export class Client {
 
   /** Fetch what the thread lacks at its newer end. Raises Problem when the conversation is not there. */
   async load(id: string): Promise<void> {
-    await this.place.known
-    const [conversation, page] = await Promise.all([
-      this.state.conversations[id] ?? api.conversation(id),
-      this.expected.take(id),
-    ])
-    this.state = reduce.applyMessages(reduce.applyConversation(this.state, conversation), id, page, true)
+    await this.place.since(
+      () => Promise.all([this.state.conversations[id] ? null : api.conversation(id), this.expected.take(id)]),
+      ([conversation, page]) => {
+        const state = conversation ? reduce.applyConversation(this.state, conversation) : this.state
+        this.state = reduce.applyMessages(state, id, page, true)
+      },
+    )
   }
 
   async olderMessages(id: string, limit?: number): Promise<(() => void) | null> {

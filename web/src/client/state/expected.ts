@@ -18,6 +18,11 @@ export class Expected {
     setTimeout(() => this.asked.delete(id), FRESH_MS)
   }
 
+  /** Whatever was asked for is too old to be used. */
+  forget(): void {
+    this.asked.clear()
+  }
+
   /** Its newest texts, asked for before or now. */
   take(id: string): Asked {
     const asked = this.asked.get(id) ?? api.messages(id)
