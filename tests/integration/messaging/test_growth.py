@@ -190,6 +190,25 @@ def test_reading_is_by_key_in_tables_that_were_empty_when_it_was_planned(world: 
     assert {table: rows for table, rows in read.items() if rows > 4 * A_PAGE} == {}
 
 
+@pytest.mark.parametrize("name", [*_PEOPLE_READ, *_HUB_READS])
+def test_reading_is_by_key_again_once_a_filled_table_is_analysed(world: World, name: str) -> None:
+    """R44, design §11: a table that was analysed while it was empty is taken for free to read whole, by every plan that is kept. The engine looks
+    again each `autovacuum_naptime`, and then no connection keeps such a plan.
+    """
+    ana = world.ana
+    names = {"p": ana.provider_id, "pl": ana.platform_id, "a": ana.assignment_id, "u": ana.user_id, "g": ana.group_id, "f": ana.feed_id, "n": MANY}
+    with psycopg.connect(world.url, autocommit=True) as connection:
+        connection.row_factory = namedtuple_row
+        with connection.transaction(force_rollback=True):
+            connection.execute("ANALYZE")
+            _rows_read(connection, world, name, times=6)
+            for statement in _BUSY.split(";\n"):
+                connection.execute(statement, names)
+            connection.execute("ANALYZE")
+            read = _rows_read(connection, world, name, times=1)
+    assert {table: rows for table, rows in read.items() if rows > 4 * A_PAGE} == {}
+
+
 def _rows_read(connection: psycopg.Connection, world: World, name: str, *, times: int) -> dict[str, int]:
     """Rows that the last of `times` runs fetched, by table, weeks together; where it fetched any."""
     ana = world.ana
