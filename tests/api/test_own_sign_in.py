@@ -232,6 +232,18 @@ async def test_sessions_are_seen_and_ended(stage: Any) -> None:
         assert [item["current"] for item in (await one.get(f"{PREFIX}/sessions")).json()["items"]] == [True]
 
 
+async def test_signing_out_empties_the_cache(stage: Any) -> None:
+    """Shared computers: previews may be kept for minutes, but not beyond the session of whoever saw them; a session that is over already as well."""
+    app, email = stage.application(), "sol@people.example"
+    await _with_password(stage, app, email)
+    async with stage.client(app=app) as one:
+        signed = await _signed_in(one, email)
+        assert "clear-site-data" not in signed.headers
+        for _ in range(2):
+            left = await one.delete(f"{PREFIX}/session")
+            assert (left.status_code, left.headers["clear-site-data"]) == (204, '"cache"')
+
+
 async def test_api_keys_are_shown_once_and_act_within_scopes(stage: Any) -> None:
     """Issue 4, point 1: scopes of what one is; a key never makes keys, ends sessions or touches the second factor."""
     app = stage.application()

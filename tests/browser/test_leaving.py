@@ -1,12 +1,15 @@
 """Shared computers: whoever signs out leaves nothing behind, whoever is signed out loses nothing, and nobody finds what somebody else typed."""
 
+import base64
+import io
 import re
 
 from browser_client import Client, say
 from browser_desks import Desks
+from PIL import Image
 from playwright.sync_api import Locator, Route, expect
 
-from demo_fixture import Demo
+from demo_fixture import Demo, eventually
 
 BROKEN = r"net::ERR_|status of 401|status of 404 .*/conversations/"
 LEFT = """
@@ -24,6 +27,13 @@ LEFT = """
     }
 """
 """All that a browser still has of anybody. Nobody sees it on a screen; the promise is that nobody can."""
+
+
+KEPT = """async (address) => {
+  const one = await fetch(address, { cache: 'only-if-cached', mode: 'same-origin' }).catch(() => null)
+  return one !== null && one.status === 200
+}"""
+"""Whether this browser would show an address without asking the server."""
 
 
 def sign_out(me: Client) -> None:
@@ -49,6 +59,13 @@ def hold_back(me: Client) -> None:
             route.continue_()
 
     me.page.context.route("**/api/v1/messages/*", hold)
+
+
+def drawing() -> bytes:
+    """A picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(out, "PNG")
+    return out.getvalue()
 
 
 def sign_in(me: Client) -> None:
@@ -153,3 +170,20 @@ def test_signed_out_by_the_server_one_finds_it_again_and_nobody_else_does(desk: 
     expect(me.bubble("Still mine")).to_be_visible()
     me.phone_gets(phone, "Still mine")
     assert me.sends(phone, "Still mine") == 1
+
+
+def test_whoever_signs_out_leaves_no_picture_in_the_cache(desk: Desks, demo: Demo, phone: str) -> None:
+    """A preview is kept for some minutes so that a thread can be scrolled; not beyond its reader's session."""
+    desk.allow(BROKEN)
+    me = desk("A")
+    picture = base64.b64encode(drawing()).decode()
+    demo.phone_sends(phone, demo.user("A").numbers[0].number, "Look", media=[{"data": picture, "content_type": "image/png"}])
+    me.open(phone)
+    image = me.page.get_by_role("list", name="Texts").get_by_role("button", name=re.compile("^Show ")).locator("img")
+    eventually(lambda: image.evaluate("(one) => one.complete && one.naturalWidth > 0"))
+    address = image.evaluate("(one) => one.src")
+    assert address.endswith("/preview")
+    assert me.page.evaluate(KEPT, address)
+    sign_out(me)
+    nothing_left(me)
+    assert not me.page.evaluate(KEPT, address)

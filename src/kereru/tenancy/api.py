@@ -100,9 +100,11 @@ async def who_am_i(principal: Principal) -> Session:
 
 @delete("/session", opt=policy(ANYONE), status_code=204)
 async def sign_out(request: AnyRequest, database: Database, settings: Settings, authenticator: Authenticator) -> Response[None]:
-    """Sign out: the session ends at once here, within 5 s everywhere (G26). The cookie goes even if it was no good any more."""
+    """Sign out: the session ends at once here, within 5 s everywhere (G26). The cookie goes even if it was no good any more,
+    and with it what the browser may keep of answers (previews of files); browsers do that over https and on loopback.
+    """
     await _end_own(request, database, authenticator)
-    return Response(None, status_code=204, cookies=[_cookie(settings, "", 0)])
+    return Response(None, status_code=204, cookies=[_cookie(settings, "", 0)], headers={"Clear-Site-Data": '"cache"'})
 
 
 def present(principal: Principal) -> Session:
