@@ -3,9 +3,12 @@
 import base64
 import io
 import re
+from collections.abc import Iterator
 
+import pytest
 from browser_client import Client, say
 from browser_desks import Desks
+from browser_portal import somebody
 from PIL import Image
 from playwright.sync_api import Locator, Route, expect
 
@@ -77,7 +80,7 @@ def sign_in(me: Client) -> None:
 def question(me: Client, count: int) -> Locator:
     """What is asked before texts are discarded."""
     named = f"{count} texts are not sent yet" if count > 1 else "A text is not sent yet"
-    return me.page.get_by_role("dialog", name=named)
+    return me.page.get_by_role("alertdialog", name=named)
 
 
 def test_whoever_signs_out_leaves_nothing_in_any_window(desk: Desks, demo: Demo, phone: str) -> None:
@@ -187,3 +190,61 @@ def test_whoever_signs_out_leaves_no_picture_in_the_cache(desk: Desks, demo: Dem
     sign_out(me)
     nothing_left(me)
     assert not me.page.evaluate(KEPT, address)
+
+
+@pytest.fixture
+def ana_manages(demo: Demo) -> Iterator[None]:
+    """User A manages the group, too."""
+    group = demo.signed_in(somebody("group", demo)).get("/api/v1/session")["roles"][0]["organisation_id"]
+    admin = demo.signed_in(somebody("provider", demo))
+    role = {"level": "group", "organisation_id": group, "name": "Ana Torres", "email": demo.user("A").email}
+    made = admin.post("/api/v1/portal-accounts", role)
+    yield
+    assert admin.call("DELETE", f"/api/v1/portal-accounts/{made['id']}")[0] in (200, 204)
+
+
+def leave_portal(me: Client) -> None:
+    """By the menu, without a pointer."""
+    me.goto("/portal")
+    menu = me.page.get_by_role("button", name=re.compile("your account and sign out"))
+    menu.focus()
+    menu.press("Enter")
+    way_out = me.page.get_by_role("menuitem", name=say("settings.sign-out"))
+    expect(me.page.get_by_role("menu")).to_be_focused()
+    me.page.keyboard.press("End")
+    expect(way_out).to_be_focused()
+    me.page.keyboard.press("Enter")
+    expect(question(me, 1)).to_be_focused()
+
+
+def test_the_portal_asks_before_the_clients_texts_go(desk: Desks, demo: Demo, phone: str, ana_manages: None) -> None:
+    """What only this browser has is found from there as well; nobody discards it by a key pressed once too often; all of it by keyboard."""
+    desk.allow(BROKEN)
+    me = desk("A")
+    me.open_new(phone)
+    at = me.page.url
+    hold_back(me)
+    expect(me.send("From the portal")).to_have_attribute("data-status", "waiting")
+    leave_portal(me)
+    me.accessible()
+    me.page.keyboard.press("Enter")
+    me.page.keyboard.press("Tab")
+    me.page.keyboard.press("Tab")
+    expect(question(me, 1).get_by_role("button", name=say("leaving.stay"))).to_be_focused()
+    me.page.keyboard.press("Enter")
+    expect(me.page).to_have_url(at)
+    expect(me.bubble("From the portal")).to_have_attribute("data-status", "waiting")
+    leave_portal(me)
+    me.page.keyboard.press("Tab")
+    expect(question(me, 1).get_by_role("button", name="Sign out and discard 1 text")).to_be_focused()
+    me.page.keyboard.press("Enter")
+    nothing_left(me)
+    me.page.context.unroute_all()
+    me.sign_in()
+    expect(me.page.get_by_role("navigation", name=say("tree.label"))).to_be_visible()
+    me.goto("/")
+    me.open(phone)
+    expect(me.bubble("From the portal")).to_have_count(0)
+    me.send("Another day")
+    me.phone_gets(phone, "Another day")
+    assert me.got(phone, "From the portal") == 0
