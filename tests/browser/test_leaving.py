@@ -248,3 +248,31 @@ def test_the_portal_asks_before_the_clients_texts_go(desk: Desks, demo: Demo, ph
     me.send("Another day")
     me.phone_gets(phone, "Another day")
     assert me.got(phone, "From the portal") == 0
+
+
+def test_a_file_on_its_way_in_another_window_is_asked_about(desk: Desks, demo: Demo, phone: str) -> None:
+    """Nobody loses what another window is just bringing to the server; once it is there, or taken out, it is no reason to ask twice."""
+    desk.allow(BROKEN)
+    me = desk("A")
+    me.open_new(phone)
+    other = me.another_window(me.page.url.removeprefix(demo.client))
+    expect(other.composer).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    other.page.route("**/api/v1/attachments", hold)
+    files = other.page.locator("form.composer input[type=file]")
+    name = say("files.cancel", name="teal.png")
+    files.set_input_files({"name": "teal.png", "mimeType": "image/png", "buffer": drawing()})
+    expect(other.page.get_by_role("button", name=name)).to_be_visible()
+    me.page.bring_to_front()
+    sign_out(me)
+    expect(question(me, 1)).to_be_visible()
+    question(me, 1).get_by_role("button", name=say("leaving.stay")).click()
+    other.page.get_by_role("button", name=name).click()
+    expect(other.page.get_by_role("button", name=name)).to_have_count(0)
+    sign_out(me)
+    nothing_left(me)
+    nothing_left(other)

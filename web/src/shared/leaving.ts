@@ -13,7 +13,7 @@ const Waiting = v.array(v.object({ numberId: v.string(), to: v.string(), convers
 const Begun = v.record(v.string(), v.union([v.string(), v.array(v.unknown())]))
 
 /** The client's pages on which something waits that only this browser has, once for each text; `trays`: drafts with files, as the window knows them. */
-export function unsentOf(user: string, trays: readonly string[] = []): string[] {
+export async function unsentOf(user: string, trays: readonly string[] = []): Promise<string[]> {
   const waiting = recall(`kereru.outbox.${user}`, Waiting, [])
   const begun = ['drafts', 'files'].flatMap((what) => {
     // An empty text is one that was taken back.
@@ -23,9 +23,31 @@ export function unsentOf(user: string, trays: readonly string[] = []): string[] 
   })
   return [
     ...waiting.map(placeOf),
-    ...[...new Set([...begun, ...trays])].map((key) => (key === 'new' ? '/new' : `/c/${key}`)),
+    ...[...new Set([...begun, ...trays, ...(await travelling(user))])].map((key) =>
+      key === 'new' ? '/new' : `/c/${key}`,
+    ),
   ]
 }
+
+/** Plain http has none: there, what travels in another window is not found. */
+const locks = () => navigator.locks as LockManager | undefined
+
+/** Tells all windows that this draft has files which only this window has, until the answer is called or the window closes. */
+export function holdFiles(user: string, draft: string): () => void {
+  let letGo: () => void = () => undefined
+  const held = new Promise<void>((done) => (letGo = done))
+  void locks()?.request(lockOf(user) + draft, { mode: 'shared' }, () => held)
+  return () => letGo()
+}
+
+/** The drafts whose files are on their way in some window. */
+async function travelling(user: string): Promise<string[]> {
+  const known = await locks()?.query()
+  const named = known?.held?.flatMap((lock) => lock.name ?? []) ?? []
+  return named.filter((name) => name.startsWith(lockOf(user))).map((name) => name.slice(lockOf(user).length))
+}
+
+const lockOf = (user: string) => `kereru.files.${user}.`
 
 function placeOf({ numberId, to, conversationId }: v.InferOutput<typeof Waiting>[number]): string {
   return conversationId === null ? `/new?${new URLSearchParams({ to, number: numberId })}` : `/c/${conversationId}`

@@ -32,7 +32,7 @@ export class SignOut {
   /** Asks first (`unsent`) while something would be lost by it. */
   async begin(): Promise<void> {
     await this.around.brought()
-    const unsent = unsentOf(this.user, this.around.trays())
+    const unsent = await unsentOf(this.user, this.around.trays())
     // A browser that keeps nothing still has this window's.
     this.unsent = unsent.length ? unsent : Array.from({ length: this.around.pending() }, () => '/')
     if (!this.unsent.length) await this.leave()

@@ -8,6 +8,7 @@ import { newId, Problem } from '../../shared/api/http'
 import type { Attachment, FileRoute, Limits } from '../../shared/api/types'
 import { files as api, upload } from '../../shared/api/upload'
 import { t } from '../../shared/i18n'
+import { holdFiles } from '../../shared/leaving'
 import { recall, remember, whenRemembered } from '../../shared/store'
 
 export interface Held {
@@ -38,9 +39,11 @@ export class Trays {
   private asked: Promise<void> | null = null
   private readonly store: string
   private readonly deaf: () => void
+  /** How to let go of the drafts with files that only this window has. */
+  private readonly only = new Map<string, () => void>()
   private ended = false
 
-  constructor(userId: string) {
+  constructor(private readonly userId: string) {
     this.store = `kereru.files.${userId}`
     const saved = recall(this.store, Saved, {})
     this.held = Object.fromEntries(Object.entries(saved).map(([key, files]) => [key, files.map(kept)]))
@@ -52,6 +55,7 @@ export class Trays {
     this.ended = true
     this.deaf()
     for (const held of Object.values(this.held).flat()) held.abort?.abort()
+    for (const letGo of this.only.values()) letGo()
   }
 
   /** What another window of this browser uploaded, sent or took out; what travels from here goes on. */
@@ -198,7 +202,12 @@ export class Trays {
     const rest = Object.fromEntries(Object.entries(this.held).filter(([other]) => other !== draft))
     this.held = files.length ? { ...rest, [draft]: files } : rest
     const saved = Object.entries(this.held).map(([key, all]) => [key, all.flatMap((held) => held.done ?? [])] as const)
-    if (!this.ended) remember(this.store, Object.fromEntries(saved.filter(([, done]) => done.length)))
+    if (this.ended) return
+    remember(this.store, Object.fromEntries(saved.filter(([, done]) => done.length)))
+    if (files.every((held) => held.done)) {
+      this.only.get(draft)?.()
+      this.only.delete(draft)
+    } else if (!this.only.has(draft)) this.only.set(draft, holdFiles(this.userId, draft))
   }
 }
 
