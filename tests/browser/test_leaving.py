@@ -231,7 +231,7 @@ def test_the_portal_asks_before_the_clients_texts_go(desk: Desks, demo: Demo, ph
     me.page.keyboard.press("Tab")
     me.page.keyboard.press("Tab")
     expect(question(me, 1).get_by_role("button", name=say("leaving.stay"))).to_be_focused()
-    me.page.keyboard.press("Enter")
+    me.page.keyboard.press("Escape")
     expect(me.page).to_have_url(at)
     expect(me.bubble("From the portal")).to_have_attribute("data-status", "waiting")
     leave_portal(me)
