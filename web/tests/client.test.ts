@@ -239,3 +239,37 @@ test('of two gaps the answers to the later one stand', async () => {
   expect(client.state.conversations['1']).toMatchObject({ version: 5, unread: 1 })
   expect(client.state.messages['13']).toBeDefined()
 })
+
+test('a further page asked for before a gap in the line is asked for again behind the new first one', async () => {
+  hear({ type: 'resync', cursor: 'c20' })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(12), 4)], next: 'p1' })
+  const loading = client.moreConversations()
+  const stale = await request('/conversations?cursor=p1')
+  hear({ type: 'resync', cursor: 'c30' })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(14), 6)], next: 'p2' })
+  await stale.answer({ items: [], next: 'p9' })
+  expect(client.state.next).toBe('p2')
+  await (await request('/conversations?cursor=p2')).answer({ items: [], next: null })
+  await loading
+  expect(client.state.next).toBeNull()
+})
+
+test('older texts asked for before a gap in the line are asked for again behind the newest', async () => {
+  const more = { items: [message(10)], next: 'm1' }
+  hear({ type: 'resync', cursor: 'c20' })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(10), 2)], next: null })
+  const loading = client.load('1')
+  await (await request('/conversations/1/messages')).answer(more)
+  await loading
+  const asking = client.olderMessages('1')
+  const stale = await request('/conversations/1/messages?cursor=m1')
+  hear({ type: 'resync', cursor: 'c30' })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(99), 4)], next: null })
+  await stale.answer({ items: [message(9)], next: null })
+  // The thread is to be fetched anew; a page of the old one would stand beside a hole.
+  expect(await asking).toBeNull()
+})

@@ -259,8 +259,10 @@ export class Client {
     if (this.loadingMore || !this.state.next) return
     this.loadingMore = true
     try {
-      const page = await api.conversations(this.state.next)
-      this.state = reduce.applyConversations(this.state, page)
+      await this.place.since(
+        () => api.conversations(this.state.next),
+        (page) => (this.state = reduce.applyConversations(this.state, page)),
+      )
     } catch (error) {
       this.say(error)
     } finally {
@@ -279,11 +281,19 @@ export class Client {
     )
   }
 
+  /** Answers how to show them, which the view does between two looks at where it is scrolled to; null when there are none. */
   async olderMessages(id: string, limit?: number): Promise<(() => void) | null> {
-    const next = this.state.threads[id]?.next
-    if (!next) return null
-    const page = await api.messages(id, next, limit)
-    return () => (this.state = reduce.applyMessages(this.state, id, page, false))
+    let show: (() => void) | null = null
+    await this.place.since(
+      async () => {
+        const next = this.state.threads[id]?.next
+        return next ? await api.messages(id, next, limit) : null
+      },
+      (page) => {
+        if (page) show = () => (this.state = reduce.applyMessages(this.state, id, page, false))
+      },
+    )
+    return show
   }
 
   private readonly reading = new Map<string, boolean>()
