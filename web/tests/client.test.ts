@@ -72,6 +72,13 @@ async function request(path: string): Promise<Asked> {
   throw new Error(`nobody asked for ${path}; open: ${asked.map((one) => one.path).join(', ')}`)
 }
 
+/** A gap in the line, and what is fetched after it: one conversation with its last text, and where the list goes on. */
+async function gap(last: number, version: number, next: string | null = null): Promise<void> {
+  hear({ type: 'resync', cursor: `c${last}` })
+  await (await request('/licence')).answer(licence)
+  await (await request('/conversations')).answer({ items: [conversation(message(last), version)], next })
+}
+
 beforeEach(async () => {
   asked = []
   left = 0
@@ -211,9 +218,7 @@ test('texts asked for before the place in the line was known are asked for again
 test('texts asked for before a gap in the line are asked for again after it (G22)', async () => {
   const loading = client.load('1')
   const older = await request('/conversations/1/messages')
-  hear({ type: 'resync', cursor: 'c20' })
-  await (await request('/licence')).answer(licence)
-  await (await request('/conversations')).answer({ items: [conversation(message(12), 4)], next: null })
+  await gap(12, 4)
   await older.answer({ items: [message(10)], next: null })
   expect(client.state.threads['1']?.loaded).toBe(false)
   await (
@@ -241,14 +246,10 @@ test('of two gaps the answers to the later one stand', async () => {
 })
 
 test('a further page asked for before a gap in the line is asked for again behind the new first one', async () => {
-  hear({ type: 'resync', cursor: 'c20' })
-  await (await request('/licence')).answer(licence)
-  await (await request('/conversations')).answer({ items: [conversation(message(12), 4)], next: 'p1' })
+  await gap(12, 4, 'p1')
   const loading = client.moreConversations()
   const stale = await request('/conversations?cursor=p1')
-  hear({ type: 'resync', cursor: 'c30' })
-  await (await request('/licence')).answer(licence)
-  await (await request('/conversations')).answer({ items: [conversation(message(14), 6)], next: 'p2' })
+  await gap(14, 6, 'p2')
   await stale.answer({ items: [], next: 'p9' })
   expect(client.state.next).toBe('p2')
   await (await request('/conversations?cursor=p2')).answer({ items: [], next: null })
@@ -258,17 +259,13 @@ test('a further page asked for before a gap in the line is asked for again behin
 
 test('older texts asked for before a gap in the line are asked for again behind the newest', async () => {
   const more = { items: [message(10)], next: 'm1' }
-  hear({ type: 'resync', cursor: 'c20' })
-  await (await request('/licence')).answer(licence)
-  await (await request('/conversations')).answer({ items: [conversation(message(10), 2)], next: null })
+  await gap(10, 2)
   const loading = client.load('1')
   await (await request('/conversations/1/messages')).answer(more)
   await loading
   const asking = client.olderMessages('1')
   const stale = await request('/conversations/1/messages?cursor=m1')
-  hear({ type: 'resync', cursor: 'c30' })
-  await (await request('/licence')).answer(licence)
-  await (await request('/conversations')).answer({ items: [conversation(message(99), 4)], next: null })
+  await gap(99, 4)
   await stale.answer({ items: [message(9)], next: null })
   // The thread is to be fetched anew; a page of the old one would stand beside a hole.
   expect(await asking).toBeNull()
