@@ -12,8 +12,8 @@ CREATE FUNCTION roles_of(its_provider bigint, its_sign_in bigint) RETURNS json L
   ) o ON true WHERE r.provider_id = its_provider AND r.sign_in_id = its_sign_in
 $$;
 
--- No row: nobody we know, or not any more. `stale`: it should be noted that the credential was used.
-CREATE FUNCTION who_by_session(its_provider bigint, its_hash bytea, idle_s double precision, max_s double precision)
+-- No row: nobody we know, or not any more. A token counts as what it came as, a session's or an API key's. `stale`: that it was used should be noted.
+CREATE FUNCTION who(its_provider bigint, its_hash bytea, by_session boolean, idle_s double precision, max_s double precision)
 RETURNS TABLE (sign_in_id bigint, email text, user_id bigint, group_id bigint, feed_id bigint, name text, region text, exclude_leading_zero boolean,
   language text, timezone text, desk jsonb, any_number boolean, roles json, scopes text[], stale boolean)
 LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -22,30 +22,16 @@ BEGIN
   PERFORM set_config('app.provider', its_provider::text, true);
   RETURN QUERY
   SELECT i.id, i.email, u.id, u.group_id, u.feed_id, u.name, u.region, u.exclude_leading_zero, u.language, u.timezone, u.desk, u.any_number,
-    roles_of(its_provider, i.id),
-    ARRAY[]::text[], s.seen_at < app_now() - interval '60 seconds'
-  FROM session s
-  CROSS JOIN LATERAL (SELECT * FROM sign_in WHERE provider_id = its_provider AND id = s.sign_in_id AND disabled_at IS NULL OFFSET 0) i
-  LEFT JOIN LATERAL (SELECT * FROM end_user WHERE provider_id = its_provider AND sign_in_id = s.sign_in_id OFFSET 0) u ON true
-  WHERE s.provider_id = its_provider AND s.token_hash = its_hash
-    AND s.seen_at > app_now() - make_interval(secs => idle_s) AND s.created_at > app_now() - make_interval(secs => max_s);
+    roles_of(its_provider, i.id), c.scopes, c.stale
+  FROM (
+    SELECT s.sign_in_id, ARRAY[]::text[] AS scopes, s.seen_at < app_now() - interval '60 seconds' AS stale FROM session s
+    WHERE by_session AND s.provider_id = its_provider AND s.token_hash = its_hash
+      AND s.seen_at > app_now() - make_interval(secs => idle_s) AND s.created_at > app_now() - make_interval(secs => max_s)
+    UNION ALL
+    SELECT k.sign_in_id, k.scopes, coalesce(k.used_at < app_now() - interval '60 seconds', true) FROM api_key k
+    WHERE NOT by_session AND k.provider_id = its_provider AND k.token_hash = its_hash
+  ) c
+  CROSS JOIN LATERAL (SELECT * FROM sign_in WHERE provider_id = its_provider AND id = c.sign_in_id AND disabled_at IS NULL OFFSET 0) i
+  LEFT JOIN LATERAL (SELECT * FROM end_user WHERE provider_id = its_provider AND sign_in_id = c.sign_in_id OFFSET 0) u ON true;
 END $$;
-
-CREATE FUNCTION who_by_api_key(its_provider bigint, its_hash bytea)
-RETURNS TABLE (sign_in_id bigint, email text, user_id bigint, group_id bigint, feed_id bigint, name text, region text, exclude_leading_zero boolean,
-  language text, timezone text, desk jsonb, any_number boolean, roles json, scopes text[], stale boolean)
-LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
-#variable_conflict use_column
-BEGIN
-  PERFORM set_config('app.provider', its_provider::text, true);
-  RETURN QUERY
-  SELECT i.id, i.email, u.id, u.group_id, u.feed_id, u.name, u.region, u.exclude_leading_zero, u.language, u.timezone, u.desk, u.any_number,
-    roles_of(its_provider, i.id),
-    k.scopes, coalesce(k.used_at < app_now() - interval '60 seconds', true)
-  FROM api_key k
-  CROSS JOIN LATERAL (SELECT * FROM sign_in WHERE provider_id = its_provider AND id = k.sign_in_id AND disabled_at IS NULL OFFSET 0) i
-  LEFT JOIN LATERAL (SELECT * FROM end_user WHERE provider_id = its_provider AND sign_in_id = k.sign_in_id OFFSET 0) u ON true
-  WHERE k.provider_id = its_provider AND k.token_hash = its_hash;
-END $$;
-GRANT EXECUTE ON FUNCTION roles_of(bigint, bigint), who_by_session(bigint, bytea, double precision, double precision), who_by_api_key(bigint, bytea)
-  TO kereru_app;
+GRANT EXECUTE ON FUNCTION roles_of(bigint, bigint), who(bigint, bytea, boolean, double precision, double precision) TO kereru_app;

@@ -101,8 +101,7 @@ class Authenticator:
     async def _look_up(self, credential: Credential) -> Principal | None:
         params: dict[str, object] = {"provider_id": credential.provider_id, "hash": credential.hash}
         scope, is_session = ProviderScope(credential.provider_id), credential.kind == "session"
-        who = store.WHO_BY_SESSION if is_session else store.WHO_BY_API_KEY
-        row = next(iter(await self._database.autocommit(who, {**params, **self._limits})), None)
+        row = next(iter(await self._database.autocommit(store.WHO, {**params, "by_session": is_session, **self._limits})), None)
         if row is None:
             return None
         if row.stale:

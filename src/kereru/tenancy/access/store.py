@@ -129,8 +129,7 @@ JOIN sign_in i ON i.provider_id = k.provider_id AND i.id = k.sign_in_id WHERE k.
 """
 SEEN_API_KEY = "UPDATE api_key SET used_at = app_now() WHERE provider_id = %(provider_id)s AND token_hash = %(hash)s"
 
-WHO_BY_SESSION = "SELECT * FROM who_by_session(%(provider_id)s, %(hash)s, %(idle_s)s, %(max_s)s)"
-WHO_BY_API_KEY = "SELECT * FROM who_by_api_key(%(provider_id)s, %(hash)s)"
+WHO = "SELECT * FROM who(%(provider_id)s, %(hash)s, %(by_session)s, %(idle_s)s, %(max_s)s)"
 # Asked every two seconds for every open socket: the hashes come as one value, and only the few that are good no more come back.
 GOOD_NO_MORE = """
 SELECT h.hash FROM (
