@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from desk import Desk, door
 
+from assembled import House, open_house
 from kereru.carriers.registry import Carriers
 from kereru.kernel.clock import SystemClock
 from kereru.kernel.db import Database
@@ -45,3 +46,10 @@ async def desk(world: World, app: Database, service: Database) -> AsyncIterator[
     """A person, the carriers, and senders on demand."""
     async with running_simulators() as simulators, door(simulators) as way_out:
         yield Desk(world, app, service, Carriers(way_out, SystemClock()), simulators)
+
+
+@pytest.fixture
+async def house(database_url: str) -> AsyncIterator[House]:
+    """Ana texts through Restcomm, Ben through Inteliquent."""
+    async with open_house(database_url) as made:
+        yield made

@@ -1,95 +1,20 @@
 """Files between the simulated carriers and the database: MMS out and in. R104, R110, R134, R136; P23 to P29; bad inputs 77, 88, 89, 92; G10, G11."""
 
 import asyncio
-import base64
-import io
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from phones import arrive, fetch, png, received
 
-from assembled import House, open_house
+from assembled import House
 from kereru.kernel.errors import Unavailable
-from kereru.kernel.http_client import StrangerClient
-from kereru.kernel.metrics import REGISTRY
 from kereru.kernel.objects import Objects
 from kereru.messaging.attachments.intake import Files, key
-from kereru.messaging.attachments.jobs import TRIES, Fetcher, NotYet, fetch_media, sweep
+from kereru.messaging.attachments.jobs import TRIES, sweep
 from role_databases import as_role
-from tenant import INTELIQUENT_NUMBER, PHONE, Tenant
-
-_references = count(1)
-
-
-class Door(StrangerClient):
-    """Counts what was asked for, and with which credentials."""
-
-    def __init__(self, tenant: Tenant, more: tuple[str, ...] = ()) -> None:
-        host = tenant.simulators.url.removeprefix("http://")
-        super().__init__(allow_private_hosts=(host, *more))
-        self.asked: list[tuple[str, bool]] = []
-
-    async def send(self, method, url, **more):
-        self.asked.append((url, "Authorization" in (more.get("headers") or {})))
-        return await super().send(method, url, **more)
-
-
-@pytest.fixture
-async def house(database_url: str) -> AsyncIterator[House]:
-    """Ana texts through Restcomm, Ben through Inteliquent."""
-    async with open_house(database_url) as made:
-        yield made
-
-
-def png(colour: str = "teal", size: tuple[int, int] = (40, 30)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, "PNG")
-    return out.getvalue()
-
-
-async def arrive(house: House, carrier: str, text: str, *files: bytes, declared: str = "image/png", layout: bool = True) -> None:
-    """A phone's text comes in by a carrier that keeps its files, with the layout that phones add."""
-    simulators = house.tenant.simulators
-    media, account = simulators.simulators.world.media, house.account_sid
-    names = [media.put_layout(carrier, account)] if layout and files else []
-    if ";" in declared:
-        # With a charset: the simulated carrier's own phones declare none.
-        names += [media.keep(each, declared) for each in files]
-    else:
-        names += [media.put(base64.b64encode(each).decode(), declared, carrier, account) for each in files]
-    urls = [f"{simulators.url}/media/{name}" for name in names]
-    if carrier == "restcomm":
-        kinds = ["application/smil"] * (len(names) - len(files)) + [declared] * len(files)
-        listed = {f"MediaUrl{n}": url for n, url in enumerate(urls)} | {f"MediaContentType{n}": kind for n, kind in enumerate(kinds)}
-        answer = await house.restcomm(Body=text, NumMedia=str(len(urls)), **listed)
-    else:
-        reference = f"mms-{next(_references)}"
-        body = {"referenceId": reference, "from": PHONE[1:], "to": [INTELIQUENT_NUMBER[1:]], "text": text, "mediaUrls": urls}
-        answer = await house.inteliquent(body)
-    assert answer.status_code == 200, answer.text
-
-
-async def received(house: House, carrier: str) -> dict:
-    """The one text that came in by a carrier."""
-    [message] = await house.messages("ana" if carrier == "restcomm" else "ben", PHONE)
-    return message
-
-
-async def fetch(house: House, message_id: str, *, times: int = 1, files: Files | None = None, more: tuple[str, ...] = (), **given: float) -> Door:
-    """Run the job, as the worker would; `more` hosts may be asked."""
-    tenant = house.tenant
-    async with Door(tenant, more) as door:
-        hosts = (*tenant.settings.allow_private_hosts, *more)
-        fetcher = Fetcher(tenant.database, tenant.desk.sealer, door, files or tenant.files, hosts, **given)
-        for _ in range(times):
-            try:
-                await fetch_media(fetcher, {"provider": tenant.provider_id, "message": int(message_id)})
-            except NotYet:
-                continue
-        return door
+from tenant import PHONE
 
 
 def rewrite(house: House, source: str) -> None:
@@ -419,119 +344,3 @@ async def test_arrivals_left_by_a_dead_process_are_swept(tmp_path: Path) -> None
     os.utime(old, (1, 1))
     files.sweep()
     assert (old.exists(), new.exists()) == (False, True)
-
-
-# --- A word in a text part -------------------------------------------------------------------------------------------------------------------
-
-
-async def code_of(house: House, who: str) -> str | None:
-    """Why `who` may not text the phone, or None."""
-    answer = await house.send(who, "Hello again")
-    return None if answer.status_code in (200, 201) else answer.json()["code"]
-
-
-@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
-async def test_stop_in_a_text_part_of_an_mms_counts(house: House, carrier: str) -> None:
-    """G17, G35: as in a text's own words, from the moment that the file is here; before, nobody can know."""
-    who = "ana" if carrier == "restcomm" else "ben"
-    await arrive(house, carrier, "", png(), b"Stop.\r\n", declared="text/plain")
-    assert (await received(house, carrier))["consent"] is None
-    await house.tenant.run_jobs()
-    assert (await received(house, carrier))["consent"] == "stop"
-    assert await code_of(house, who) == "stopped"
-
-
-UTF_16 = [
-    pytest.param("STOP".encode("utf-16"), "text/plain", id="with its mark"),
-    pytest.param("\ufeffStop.\r\n".encode("utf-16-be"), "text/plain; charset=utf-8", id="with its mark, declared wrongly"),
-    pytest.param("STOP".encode("utf-16-le"), "text/plain; charset=UTF-16LE", id="by its charset"),
-    pytest.param("ARRÊT".encode("utf-16-be"), 'text/plain; charset="iso-10646-ucs-2"', id="by the charset that WAP phones name"),
-    pytest.param("stop".encode("utf-16-le"), "text/plain", id="with nothing but its zero bytes"),
-    pytest.param(b"STOP\x00", "text/plain", id="with a zero byte at its end"),
-]
-
-
-@pytest.mark.parametrize(("part", "declared"), UTF_16)
-@pytest.mark.parametrize("carrier", ["restcomm", "inteliquent"])
-async def test_stop_in_another_set_of_characters_counts(house: House, carrier: str, part: bytes, declared: str) -> None:
-    """G17, G35: phones and gateways write text parts in UTF-16 too."""
-    await arrive(house, carrier, "", part, declared=declared, layout=False)
-    await house.tenant.run_jobs()
-    message = await received(house, carrier)
-    assert message["consent"] == "stop"
-    [file] = message["attachments"]
-    assert file["state"] == "ready"
-    assert await code_of(house, "ana" if carrier == "restcomm" else "ben") == "stopped"
-
-
-@pytest.mark.parametrize(("part", "name"), [
-    ("See you at 7".encode("utf-16"), ".txt"),
-    ("BEGIN:VCARD\r\nEND:VCARD\r\n".encode("utf-16"), ".vcf"),
-    (b"\x7fELF\x01\x00\x00\x00", ".bin"),
-])  # fmt: skip
-async def test_utf_16_is_text(house: House, part: bytes, name: str) -> None:
-    """R104, P25: a text file is called one; what is not text is not."""
-    await arrive(house, "inteliquent", "", part, declared="text/plain; charset=utf-16")
-    await house.tenant.run_jobs()
-    [file] = (await received(house, "inteliquent"))["attachments"]
-    assert (file["state"], file["name"][-4:]) == ("ready", name)
-
-
-async def test_a_layout_in_utf_16_is_dropped(house: House) -> None:
-    """P25: as in any other set of characters."""
-    await arrive(house, "inteliquent", "Hello", "<smil><head/></smil>".encode("utf-16"), declared="text/plain; charset=utf-16", layout=False)
-    await house.tenant.run_jobs()
-    assert (await received(house, "inteliquent"))["attachments"] == []
-
-
-def words_counted(word: str) -> float:
-    return REGISTRY.get_sample_value("kereru_consent_words_total", {"word": word}) or 0.0
-
-
-async def test_words_in_text_parts_are_counted(house: House) -> None:
-    """G35: each text once, however many of its parts say it; what a caption overrules is not one."""
-    before = [words_counted(word) for word in ("stop", "start", "help", "review")]
-    await arrive(house, "restcomm", "", b"STOP", b"stop", declared="text/plain")
-    await arrive(house, "restcomm", "", b"START", declared="text/plain")
-    await house.restcomm(Body="STOP")
-    await arrive(house, "restcomm", "Look at this", b"STOP", declared="text/plain")
-    await arrive(house, "restcomm", "", b"please stop texting me", declared="text/plain")
-    await house.tenant.run_jobs()
-    after = [words_counted(word) for word in ("stop", "start", "help", "review")]
-    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1, 0, 1]
-
-
-async def test_start_in_a_text_part_brings_back(house: House) -> None:
-    """G35: who said STOP comes back by START, in whatever form it comes."""
-    await house.restcomm(Body="STOP")
-    assert await code_of(house, "ana") == "stopped"
-    await arrive(house, "restcomm", " ", b"\xef\xbb\xbfSTART", declared="text/plain")
-    await house.tenant.run_jobs()
-    assert await code_of(house, "ana") is None
-
-
-async def test_a_start_whose_file_comes_late_does_not_undo_a_later_stop(house: House) -> None:
-    """G17: the order in which things were said counts, not the one in which files could be fetched."""
-    await arrive(house, "restcomm", "", b"START", declared="text/plain")
-    await house.restcomm(Body="STOP")
-    await house.tenant.run_jobs()
-    assert await code_of(house, "ana") == "stopped"
-
-
-async def test_help_in_a_text_part_is_answered_once(house: House) -> None:
-    """G35, P31: as HELP in a text's own words."""
-    for _ in range(2):
-        await arrive(house, "restcomm", "", b"help", declared="text/plain")
-        await house.tenant.run_jobs()
-    texts = await house.messages("ana", PHONE)
-    assert [text["consent"] for text in texts if text["direction"] == "in"] == ["help", "help"]
-    assert len([text for text in texts if text["direction"] == "out"]) == 1
-
-
-@pytest.mark.parametrize(("words", "part"), [("Look at this", b"STOP"), ("", b"The last stop of the bus"), ("", b"STOP " * 2000)])
-async def test_other_text_parts_are_files_only(house: House, words: str, part: bytes) -> None:
-    """G35: the whole text has to say it; beside a caption, a file is a file."""
-    await arrive(house, "restcomm", words, part, declared="text/plain")
-    await house.tenant.run_jobs()
-    assert (await received(house, "restcomm"))["consent"] is None
-    assert await code_of(house, "ana") is None
